@@ -1,0 +1,119 @@
+"""What an operator sets: environment variables that begin with INVOICES_, read once at start."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from invoices.invoices.money import EXPONENTS
+
+
+def _listed(value: Any) -> Any:
+    """A list in an environment variable: JSON, or words between commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+
+
+class Settings(BaseSettings):
+    """The service's settings. A combination that would be insecure refuses to start, with the reason.
+
+    `database_url` is SQLite in the data folder unless it is given; plain ``sqlite://`` and
+    ``postgresql://`` URLs get the driver that the service uses. `base_url` is what links in mails and
+    pages begin with; it is never taken from a request's Host header. `callback_allow_networks` are the
+    CIDR networks that callbacks may reach beside the public internet. `secret_key` makes the links of the
+    hosted pages; while it is not given, one is made and kept in the data folder.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="INVOICES_", extra="ignore", frozen=True)
+
+    data_dir: Path = Path("invoices-data")
+    database_url: str = ""
+    base_url: HttpUrl = HttpUrl("http://127.0.0.1:8000")
+    currency: str = "USD"
+    callback_allow_networks: Listed = Field(default_factory=list)
+    worker: Literal["embedded", "external"] = "embedded"
+
+    smtp_url: SecretStr | None = None
+    mail_from: str = "Invoices <invoices@localhost>"
+
+    payments: Literal["sandbox", "stripe"] = "sandbox"
+    stripe_secret_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_api_base: str | None = None
+
+    secret_key: SecretStr = SecretStr("")
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, url: str) -> str:
+        scheme, separator, rest = url.partition("://")
+        if url and (not separator or scheme not in {*_DRIVERS, *_DRIVERS.values()}):
+            raise ValueError("give a sqlite:// or postgresql:// URL")
+        return f"{_DRIVERS.get(scheme, scheme)}://{rest}" if url else ""
+
+    @field_validator("currency")
+    @classmethod
+    def _known(cls, currency: str) -> str:
+        if currency not in EXPONENTS:
+            raise ValueError(f"{currency!r} is not a currency code of ISO 4217, such as USD or EUR")
+        return currency
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.payments == "stripe" and not (self.stripe_secret_key and self.stripe_webhook_secret):
+            raise ValueError(
+                "INVOICES_PAYMENTS=stripe needs INVOICES_STRIPE_SECRET_KEY and "
+                "INVOICES_STRIPE_WEBHOOK_SECRET; without them nobody could pay, or anybody could claim to have paid"
+            )
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database's URL, with its driver."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'invoices.db'}"
+
+    @property
+    def site(self) -> str:
+        """`base_url` as the beginning of a link: without a slash at its end."""
+        return str(self.base_url).rstrip("/")
+
+    def prepare_data_dir(self) -> Path:
+        """Make the data folder where it is missing; nobody else may read it, and git ignores it."""
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = self.data_dir / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
+        return self.data_dir
+
+    def server_key(self) -> bytes:
+        """The key behind the links of the hosted pages, at least 32 bytes, kept over restarts."""
+        if given := self.secret_key.get_secret_value():
+            if len(given) < 32:
+                raise ValueError("INVOICES_SECRET_KEY must have at least 32 characters")
+            return given.encode()
+        path = self.prepare_data_dir() / "secret-key"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_bytes().strip()
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        return path.read_bytes()
