@@ -1,9 +1,12 @@
-"""Fixtures that every test of both packages may use: real databases, empty for each test."""
+"""Fixtures that every test of both packages may use: empty real databases and a real browser."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
+from testkit.browser import HOW_TO_INSTALL, find_chromium, running_browser
 from testkit.postgresql import Server, running_server
 
 
@@ -33,3 +36,30 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """Each database in turn: a test that uses this runs on all of them."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A headless Chromium. Tests that use it are left out where none is installed, and the run says so."""
+    async with running_browser() as chromium:
+        yield chromium
+
+
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of pages where there is no browser, unless ``REQUIRE_BROWSER`` is set."""
+    if os.environ.get("REQUIRE_BROWSER") or find_chromium():
+        return
+    left_out = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
+    config.stash[_LEFT_OUT] = len(left_out)
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say last what did not run: it would be overlooked above."""
+    if count := config.stash.get(_LEFT_OUT, 0):
+        print(f"{count} browser tests did not run: {HOW_TO_INSTALL}.")

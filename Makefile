@@ -1,0 +1,41 @@
+# Every command that a person types here. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-long check format browser
+
+UV := scripts/uv
+# --inexact adds what is missing and removes nothing, so running the demo does not undo a set-up for tests.
+SYNC := $(UV) sync --quiet --inexact
+PYTEST := $(UV) run --no-sync pytest
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+help: ## List these commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Play the whole invoice story, then keep serving (ONCE=1: end after the story)
+	@$(SYNC)
+	@$(UV) run --no-sync invoices demo $(if $(filter-out 0,$(ONCE)),--once)
+
+serve: ## Start the invoicing service (HOST=127.0.0.1 PORT=8000)
+	@$(SYNC)
+	@$(UV) run --no-sync invoices serve --host $(HOST) --port $(PORT)
+
+test: browser ## Run the tests (ARGS="-k word" to choose)
+	@$(SYNC) --all-packages --group test
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-long: browser ## Run the tests that take minutes
+	@$(SYNC) --all-packages --group test
+	@$(PYTEST) -m long $(ARGS)
+
+check: ## Lint, format, types, import rules, dependencies, sizes
+	@$(SYNC) --all-packages --group test --group quality
+	@sh scripts/check
+
+format: ## Put the code into the one format
+	@$(SYNC) --all-packages --group test --group quality
+	@$(UV) run --no-sync ruff check --quiet --fix . || true
+	@$(UV) run --no-sync ruff format .
+
+browser: # Chromium for the tests of pages; where it cannot be installed, the other tests still run
+	@sh scripts/install_chromium
