@@ -1,0 +1,1 @@
+"""Invoices by e-mail: queued with the invoice, sent by Ringback's worker."""

@@ -1,0 +1,62 @@
+"""Ringback's channel `mail`: what one attempt to send a queued letter does."""
+
+from typing import Final
+
+from invoices.mail.headers import UnsafeHeader
+from invoices.mail.letter import Letter, UnreadableLetter, read_letter
+from invoices.mail.message import make_mail, read_sender
+from invoices.mail.senders import FolderSender, Sender
+from invoices.mail.smtp import SmtpSender, SmtpServer
+from invoices.pdf import PdfFailed, PdfRefused, Renderer
+from invoices.settings import Settings
+from ringback import Delivery, Outcome
+
+PATIENCE: Final = 3
+"""From this attempt on, a mail whose PDF fails goes without it: the customer is owed the link."""
+
+TIMEOUT: Final = 50.0
+"""Seconds that an attempt may take: the deadlines of PDF and SMTP, and some room."""
+
+
+class MailChannel:
+    """The handler of the channel: `ringback.channel("mail", MailChannel(settings), timeout=TIMEOUT)`.
+
+    Mails go to the server of INVOICES_SMTP_URL, or as files into `mail` in the data folder. Raises
+    ValueError where INVOICES_SMTP_URL or INVOICES_MAIL_FROM cannot be used.
+    """
+
+    def __init__(
+        self, settings: Settings, *, sender: Sender | None = None, renderer: Renderer | None = None
+    ) -> None:
+        self._from = read_sender(settings.mail_from)
+        self._sender = sender or make_sender(settings)
+        self._renderer = renderer or Renderer()
+
+    async def __call__(self, delivery: Delivery) -> Outcome:
+        """One attempt: reads the letter, renders its PDF, sends the mail."""
+        try:
+            letter = read_letter(delivery.body)
+            pdf = await self._pdf(letter, delivery.attempt)
+            mail = make_mail(letter, self._from, pdf)
+        except PdfFailed as error:
+            return Outcome.retry(str(error))
+        except (UnreadableLetter, UnsafeHeader) as error:
+            return Outcome.dead(str(error))
+        return await self._sender.send(mail)
+
+    async def _pdf(self, letter: Letter, attempt: int) -> bytes | None:
+        try:
+            return await self._renderer.render(letter.document)
+        except PdfRefused:
+            return None
+        except PdfFailed:
+            if attempt < PATIENCE:
+                raise
+            return None
+
+
+def make_sender(settings: Settings) -> Sender:
+    """The sender that the settings ask for."""
+    if settings.smtp_url is None:
+        return FolderSender(settings.data_dir / "mail")
+    return SmtpSender(SmtpServer.from_url(settings.smtp_url.get_secret_value()))

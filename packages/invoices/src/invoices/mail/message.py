@@ -1,0 +1,144 @@
+"""Makes the mail of a letter: text, HTML and PDF in one message, the same bytes at every attempt."""
+
+import re
+import textwrap
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+
+import jinja2
+
+from invoices.invoices.money import display
+from invoices.mail.headers import UnsafeHeader, check_bytes, header_text, mail_address
+from invoices.mail.letter import Letter
+from invoices.pdf.document import day
+from invoices.pdf.text import file_stem, printable
+
+_SENDER = re.compile(r"(?:(?P<name>[^<>]*?)\s*<)?(?P<box>[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+)>?")
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A finished mail: the envelope and the exact bytes. `recipient` is None where nobody is named."""
+
+    message_id: str
+    file_stem: str
+    sender: str
+    recipient: str | None
+    raw: bytes
+    html: str
+
+
+def read_sender(text: str) -> Address:
+    """The sender of all mails, from `Name <box@domain>` or `box@domain`. Raises ValueError."""
+    match = _SENDER.fullmatch(text.strip())
+    if match is None or ("<" in text) != (">" in text):
+        raise ValueError(f"INVOICES_MAIL_FROM must be like 'Name <box@example.org>', not {text!r}")
+    try:
+        return Address(header_text((match["name"] or "").strip('" ')), addr_spec=match["box"])
+    except UnsafeHeader as error:
+        raise ValueError(f"INVOICES_MAIL_FROM cannot be used: {error}") from error
+
+
+def make_mail(letter: Letter, sender: Address, pdf: bytes | None) -> Mail:
+    """The mail of a letter; without `pdf` it carries the link only.
+
+    Where the customer's name or the invoice's number must not stand in a header, the header does without
+    them: the customer is owed the mail all the same. Raises UnsafeHeader if even that mail is unsafe; then
+    nothing may leave.
+    """
+    words = _words(letter, attached=pdf is not None)
+    text, html = (
+        _TEMPLATES.get_template("invoice.txt").render(words),
+        _TEMPLATES.get_template("invoice.html").render(words),
+    )
+    recipient = None if letter.to is None else mail_address(letter.to)
+    stem = file_stem(letter.document.id)
+
+    def assembled(*, plain: bool) -> bytes:
+        policy = SMTP if recipient is None or recipient.isascii() else SMTPUTF8
+        message = EmailMessage(policy=policy)
+        message["From"] = sender
+        if recipient is not None:
+            name = "" if plain else header_text(letter.document.customer)
+            message["To"] = Address(name, addr_spec=recipient)
+        message["Subject"] = "Your invoice" if plain else _subject(letter)
+        message["Date"] = datetime.fromtimestamp(letter.queued_at, UTC)
+        message["Message-ID"] = _message_id(letter, sender)
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday notices need not answer
+        message.set_content(text, cte="quoted-printable")
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
+        if pdf is not None:
+            message.add_attachment(pdf, maintype="application", subtype="pdf", filename=f"invoice-{stem}.pdf")
+        _fix_boundaries(message, letter.digest)
+        raw = message.as_bytes()
+        check_bytes(raw, message)
+        return raw
+
+    try:
+        raw = assembled(plain=False)
+    except UnsafeHeader:
+        raw = assembled(plain=True)
+    return Mail(
+        message_id=_message_id(letter, sender),
+        file_stem=f"{stem}-{letter.digest[:8]}",
+        sender=sender.addr_spec,
+        recipient=recipient,
+        raw=raw,
+        html=html,
+    )
+
+
+def _message_id(letter: Letter, sender: Address) -> str:
+    return f"<{letter.digest}@{sender.domain}>"
+
+
+def _subject(letter: Letter) -> str:
+    document = letter.document
+    from_whom = f" from {document.seller}" if document.seller else ""
+    amount = display(document.due_minor, document.currency)
+    return header_text(f"Invoice {document.id}{from_whom}: {amount}")
+
+
+def _fix_boundaries(message: EmailMessage, digest: str) -> None:
+    # Drawn by the email package, they would differ at every attempt. "=_" cannot occur in a quoted-printable
+    # or base64 body (RFC 2045, section 6.7).
+    for place, part in enumerate(message.walk()):
+        if part.is_multipart():
+            part.set_boundary(f"=_{digest}_{place}")
+
+
+def _words(letter: Letter, *, attached: bool) -> dict[str, object]:
+    document = letter.document
+    return {
+        "number": printable(document.id),
+        "seller": printable(document.seller),
+        "customer": printable(document.customer),
+        "title": printable(document.title),
+        "amount": display(document.due_minor, document.currency),
+        "issued": day(document.issued_at),
+        "pay_url": letter.pay_url,
+        "attached": attached,
+    }
+
+
+def _wrap(text: str) -> str:
+    """Plain text in lines of 72 columns, paragraph for paragraph; a URL is never cut."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    return "\n\n".join(
+        textwrap.fill(paragraph, 72, break_long_words=False, break_on_hyphens=False)
+        for paragraph in paragraphs
+        if paragraph
+    )
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("invoices.mail"),
+    autoescape=jinja2.select_autoescape(["html"]),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters["wrap"] = _wrap

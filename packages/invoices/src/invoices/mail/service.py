@@ -1,0 +1,38 @@
+"""Queues mails in the caller's transaction: a mail goes out if, and only if, that transaction commits."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from invoices.invoices.models import Invoice
+from invoices.mail.letter import make_letter
+from invoices.pdf import InvoicePdf
+from ringback import Ringback
+
+UNADDRESSED = "unaddressed"
+"""The destination, as the console shows it, of a mail to a customer whose address nobody gave."""
+
+
+async def queue_invoice_mail(
+    session: AsyncSession, ringback: Ringback, invoice: Invoice, *, pay_url: str, revision: int = 1
+) -> None:
+    """Owes the customer the invoice by mail, in the words and amounts that hold now.
+
+    Sending the same invoice again is a new `revision`, and so a new mail; within one revision every attempt
+    carries the same Message-ID. Never commits.
+    """
+    letter = make_letter(
+        document=InvoicePdf.of(invoice, pay_url=pay_url),
+        pay_url=pay_url,
+        reference=f"invoice:{invoice.pk}:sent:{revision}",
+        queued_at=int(datetime.now(UTC).timestamp()),
+        to=invoice.customer_email,
+    )
+    await ringback.enqueue(
+        session,
+        "mail",
+        letter.payload(),
+        to=invoice.customer_email or UNADDRESSED,
+        key=f"invoice:{invoice.id}:sent",
+        owner=invoice.account_id,
+    )

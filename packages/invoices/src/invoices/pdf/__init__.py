@@ -1,0 +1,15 @@
+"""The PDF of an invoice."""
+
+from invoices.pdf.document import InvoicePdf, PdfFailed, PdfLine, PdfRefused, PdfTimeout
+from invoices.pdf.render import Renderer, render, render_invoice
+
+__all__ = [
+    "InvoicePdf",
+    "PdfFailed",
+    "PdfLine",
+    "PdfRefused",
+    "PdfTimeout",
+    "Renderer",
+    "render",
+    "render_invoice",
+]

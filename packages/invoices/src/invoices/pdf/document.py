@@ -1,0 +1,178 @@
+"""The invoice as a document: its values, their limits, and the words and amounts that the template sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from invoices.invoices.lifecycle import Status
+from invoices.invoices.money import display
+from invoices.pdf.text import printable
+
+if TYPE_CHECKING:  # the child that typesets has no use for the database's libraries
+    from invoices.invoices.models import Invoice
+
+MOST_LINES: Final = 2_000
+LONGEST_TEXT: Final = 4_000
+LONGEST_WHOLE: Final = 400_000
+
+# Not strftime's names, which follow the process's locale.
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+_STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
+    Status.OPEN: ("Open", "open"),
+    Status.PROCESSING: ("Payment in progress", "open"),
+    Status.PAID: ("Paid", "paid"),
+    Status.REFUNDED: ("Refunded", "closed"),
+    Status.VOID: ("Void", "closed"),
+}
+
+
+class PdfFailed(Exception):
+    """No PDF could be made of an invoice; the invoice itself stays valid."""
+
+
+class PdfRefused(PdfFailed):
+    """The invoice is too large or contradicts itself: no later attempt can succeed."""
+
+
+class PdfTimeout(PdfFailed):
+    """The PDF was not ready in time; a later attempt may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PdfLine:
+    """One line of an invoice. Amounts are in minor units of the invoice's currency (cents, for USD)."""
+
+    description: str
+    amount_minor: int
+    quantity: str = ""
+    unit_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicePdf:
+    """All that a PDF shows of an invoice; the same values always give the same bytes.
+
+    `issued_at` (aware) is the document's date as well as the file's. Without `lines` there is one, made of
+    the title and the total. `pay_url` is shown only while something is due.
+    """
+
+    id: str
+    customer: str
+    total_minor: int
+    currency: str
+    issued_at: datetime
+    title: str = ""
+    customer_email: str = ""
+    seller: str = ""
+    status: Status = Status.OPEN
+    paid_at: datetime | None = None
+    pay_url: str = ""
+    note: str = ""
+    lines: tuple[PdfLine, ...] = ()
+
+    @classmethod
+    def of(cls, invoice: "Invoice", *, pay_url: str = "") -> Self:
+        """The document of a stored invoice, as it stands now."""
+        return cls(
+            id=invoice.id,
+            customer=invoice.customer,
+            total_minor=invoice.total_minor,
+            currency=invoice.currency,
+            issued_at=invoice.created_at,
+            title=invoice.title or "",
+            customer_email=invoice.customer_email or "",
+            status=Status(invoice.status),
+            paid_at=invoice.paid_at,
+            pay_url=pay_url,
+        )
+
+    @property
+    def due_minor(self) -> int:
+        """What is still to be paid, in minor units."""
+        return self.total_minor if self.status in (Status.OPEN, Status.PROCESSING) else 0
+
+
+def view(data: InvoicePdf) -> dict[str, Any]:
+    """The values that the template sets, as JSON. Raises PdfRefused on what no sensible paper holds."""
+    _check(data)
+    words, tone = _STATUS_WORDS[data.status]
+    if data.status is Status.PAID and data.paid_at is not None:
+        words = f"Paid on {day(data.paid_at)}"
+    counted = any(line.quantity or line.unit_minor is not None for line in data.lines)
+    number = printable(data.id)
+    seller = printable(data.seller)
+    title = printable(data.title)
+    return {
+        "id": number,
+        "heading": f"Invoice {number}",
+        "footer": " · ".join(part for part in (seller, f"Invoice {_shortened(number)}") if part),
+        "seller": seller,
+        "customer": printable(data.customer),
+        "customer_email": printable(data.customer_email),
+        "title": title if data.lines else "",
+        "issued": day(data.issued_at),
+        "status": words,
+        "tone": tone,
+        "due_label": "Amount due" if data.due_minor else "Nothing to pay",
+        "due": display(data.due_minor, data.currency),
+        "pay_url": data.pay_url if data.status is Status.OPEN else "",
+        "counted": counted,
+        "lines": _lines(data, title or f"Invoice {number}"),
+        "sums": _sums(data),
+        "note": printable(data.note),
+    }
+
+
+def day(moment: datetime) -> str:
+    """A date in words, in UTC: 4 November 2026."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def _check(data: InvoicePdf) -> None:
+    if data.issued_at.tzinfo is None:
+        raise PdfRefused("issued_at has no time zone, so the document's date would depend on the machine")
+    if len(data.lines) > MOST_LINES:
+        raise PdfRefused(f"the invoice has {len(data.lines)} lines; a PDF takes {MOST_LINES} at most")
+    texts = [data.id, data.customer, data.title, data.customer_email, data.seller, data.note, data.pay_url]
+    texts += [text for line in data.lines for text in (line.description, line.quantity)]
+    longest = max(map(len, texts))
+    if longest > LONGEST_TEXT:
+        raise PdfRefused(f"a text of {longest} characters; a PDF takes {LONGEST_TEXT} in one place at most")
+    whole = sum(map(len, texts))
+    if whole > LONGEST_WHOLE:
+        raise PdfRefused(f"texts of {whole} characters altogether; a PDF takes {LONGEST_WHOLE} at most")
+    added = sum(line.amount_minor for line in data.lines)
+    if data.lines and added != data.total_minor:
+        raise PdfRefused(f"the lines add up to {added} minor units, but the total is {data.total_minor}")
+
+
+def _lines(data: InvoicePdf, title: str) -> list[dict[str, str]]:
+    return [
+        {
+            "description": printable(line.description),
+            "quantity": printable(line.quantity),
+            "unit": "" if line.unit_minor is None else display(line.unit_minor, data.currency),
+            "amount": display(line.amount_minor, data.currency),
+        }
+        for line in data.lines or (PdfLine(title, data.total_minor),)
+    ]
+
+
+def _sums(data: InvoicePdf) -> list[dict[str, Any]]:
+    rows = [("Total", data.total_minor)]
+    if data.status is Status.PAID:
+        rows += [("Paid", -data.total_minor), ("Amount due", 0)]
+    return [
+        {"label": label, "amount": display(minor, data.currency), "strong": place == len(rows)}
+        for place, (label, minor) in enumerate(rows, start=1)
+    ]
+
+
+def _shortened(number: str, most: int = 48) -> str:
+    return number if len(number) <= most else number[: most - 1] + "…"
