@@ -75,7 +75,7 @@ class NetworkPolicy:
         )
         if is_metadata(address):
             raise Blocked(f"{where} is a cloud's metadata address and is never called")
-        if self._is_allowed(address):
+        if self.is_allowed(address):
             return
         reason = judge_address(address)
         if reason is not None:
@@ -85,11 +85,12 @@ class NetworkPolicy:
             )
         self._check_public(url)
 
-    def _is_allowed(self, address: IPAddress) -> bool:
+    def is_allowed(self, address: IPAddress) -> bool:
+        """Whether `address` lies in `allow_networks`, and what it embeds may be called too."""
         if not any(address in network for network in self.allow_networks):
             return False
         inner = embedded_address(address)
-        return inner is None or judge_address(inner) is None or self._is_allowed(inner)
+        return inner is None or judge_address(inner) is None or self.is_allowed(inner)
 
     def _check_host(self, host: str) -> None:
         if host in _METADATA_NAMES:

@@ -1,0 +1,145 @@
+"""One connection: writes one request at a time and reads its response."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from ringback._response import ResponseReader
+from ringback._urls import IPAddress
+
+__all__ = ["Connection", "Place"]
+
+Place = tuple[str, str, str, int]
+"""Where a connection may be used again: partition, scheme, host, port."""
+
+_SLICE = 64 * 1024
+
+
+class Connection(asyncio.Protocol):
+    """A connection to one judged address, used for one request at a time.
+
+    `place` is the key of the pool: partition, scheme, host, port. Anything that arrives while no request
+    is out closes it, for no honest receiver speaks first.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_lost",
+        "_reader",
+        "_transport",
+        "_writable",
+        "address",
+        "closed",
+        "idle_since",
+        "place",
+        "remote",
+        "sock",
+    )
+
+    def __init__(
+        self, place: Place, address: IPAddress, sock: socket.socket, lost: Callable[["Connection"], None]
+    ) -> None:
+        self.place = place
+        self.address = address
+        self.remote = str(address)
+        self.sock = sock
+        self.closed = False
+        self.idle_since = 0.0
+        self._lost = lost
+        self._transport: asyncio.Transport | None = None
+        self._reader: ResponseReader | None = None
+        self._answered: asyncio.Future[None] | None = None
+        self._writable: asyncio.Event | None = None
+
+    # ---- what the transport calls -------------------------------------------------------------------------
+
+    async def exchange(self, head: bytes, body: bytes, reader: ResponseReader) -> None:
+        """Write the request and return when `reader` is done; the connection is dropped on any error."""
+        assert self._transport is not None
+        self._reader = reader
+        self._answered = asyncio.get_running_loop().create_future()
+        try:
+            if len(body) <= _SLICE:
+                self._transport.write(head + body)
+            else:
+                await self._write_long(head, body)
+            await self._answered
+        except BaseException:
+            self.abort()
+            raise
+
+    def is_fresh(self) -> bool:
+        """Whether nothing has come in since the last response: neither bytes nor the end.
+
+        Looks at the socket itself, since the event loop may not have seen yet that the receiver closed.
+        """
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Close in good order."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what is not written is dropped."""
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- what the event loop calls ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        if reader is None:
+            self.abort()
+        elif reader.feed(data):
+            self._finish(reader)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        reader = self._reader
+        if reader is not None:
+            reader.end_of_file(exc)
+            self._finish(reader)
+        self._lost(self)
+
+    def pause_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.clear()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
+
+    # ---- inside -------------------------------------------------------------------------------------------
+
+    def _finish(self, reader: ResponseReader) -> None:
+        self._reader = None
+        if self._writable is not None:
+            self._writable.set()
+        if not reader.reusable or (self._transport is not None and self._transport.get_write_buffer_size()):
+            self.abort()
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
+
+    async def _write_long(self, head: bytes, body: bytes) -> None:
+        assert self._transport is not None
+        self._writable = writable = asyncio.Event()
+        writable.set()
+        self._transport.write(head)
+        view = memoryview(body)
+        for start in range(0, len(body), _SLICE):
+            await writable.wait()
+            if self._reader is None:  # answered, or lost, before all was written
+                self.abort()
+                return
+            self._transport.write(bytes(view[start : start + _SLICE]))
