@@ -1,0 +1,137 @@
+"""One attempt of one delivery: sign, send, judge. No database, no loop, and never an exception."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from ringback._channels import Channel
+from ringback._contract import Contract
+from ringback._schedule import parse_retry_after
+from ringback._signing import sign
+from ringback._transport import Failure, FailureReason, Request, Response, Transport
+from ringback._types import Delivery, Outcome, State
+from ringback._urls import parse_url
+from ringback._verdict import Verdict, excerpt, judge_answer
+
+logger = logging.getLogger("ringback.attempt")
+
+USER_AGENT = "Ringback/1 (+https://standardwebhooks.com)"
+
+Acknowledgement = Callable[[Any], bool]
+
+
+class Owed(Protocol):
+    """What an attempt needs to know of a delivery."""
+
+    @property
+    def message_id(self) -> str:
+        """The `webhook-id`."""
+
+    @property
+    def owner(self) -> str:
+        """Whose callback it is."""
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+
+    @property
+    def url(self) -> str:
+        """Where it goes."""
+
+    @property
+    def headers(self) -> list[list[str]]:
+        """Header fields that were frozen with the body."""
+
+    @property
+    def body(self) -> bytes:
+        """The exact bytes that are signed and sent."""
+
+
+class HttpAttempts:
+    """Makes attempts of HTTP callbacks over one transport."""
+
+    def __init__(
+        self, transport: Transport, *, timeout: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._transport = transport
+        self._timeout = timeout
+        self._clock = clock
+
+    async def make(
+        self,
+        owed: Owed,
+        *,
+        secrets: Sequence[str],
+        contract: Contract | None,
+        acknowledges: Acknowledgement | None = None,
+    ) -> Verdict:
+        """Send a delivery once and judge what came back."""
+        try:
+            request = self._request(owed, secrets)
+            response = await self._transport.send(request, timeout=self._timeout, reuse=owed.owner)
+        except Failure as failure:
+            return _judge_failure(failure)
+        return self._judge(response, contract, acknowledges)
+
+    def _request(self, owed: Owed, secrets: Sequence[str]) -> Request:
+        timestamp = int(self._clock())
+        signature = sign(secrets, owed.message_id, timestamp, owed.body)
+        fields = [(name, value) for name, value in owed.headers]
+        fields += [
+            ("webhook-id", owed.message_id),
+            ("webhook-timestamp", str(timestamp)),
+            ("webhook-signature", signature),
+            ("user-agent", USER_AGENT),
+        ]
+        return Request(owed.method, parse_url(owed.url), tuple(fields), owed.body)
+
+    def _judge(
+        self, response: Response, contract: Contract | None, acknowledges: Acknowledgement | None
+    ) -> Verdict:
+        breach, acknowledged = response.body_error, True
+        if breach is None and contract is not None and 200 <= response.status_code < 300:
+            answer = contract.check(response.status_code, response.headers, response.body)
+            breach = answer.breach
+            if breach is None and acknowledges is not None:
+                acknowledged, breach = _ask(acknowledges, answer.value)
+        wish = next((value for name, value in response.headers if name == "retry-after"), None)
+        return judge_answer(
+            response.status_code,
+            breach=breach,
+            acknowledged=acknowledged,
+            response=excerpt(response.body),
+            retry_after=None if wish is None else parse_retry_after(wish, now=self._clock()),
+        )
+
+
+async def make_channel_attempt(channel: Channel, delivery: Delivery) -> Verdict:
+    """Hand a delivery to the app's own channel and judge its outcome."""
+    outcome: Outcome = await channel.handler(delivery)
+    return Verdict(
+        state=outcome.state,
+        text=outcome.note or outcome.state.value,
+        retry_after=outcome.retry_after,
+        healthy=outcome.state is State.DELIVERED,
+    )
+
+
+def log_attempt(fields: Mapping[str, object]) -> None:
+    """Write the one line of an attempt, with fixed field names; bodies and secrets never go in."""
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(" ".join(f"{name}={value}" for name, value in fields.items()))
+
+
+def _ask(acknowledges: Acknowledgement, value: Any) -> tuple[bool, str | None]:
+    try:
+        return bool(acknowledges(value)), None
+    except Exception as error:  # the app's own predicate: its bug must not lose the delivery
+        return True, f"the acknowledgement predicate raised {type(error).__name__}: {error}"
+
+
+def _judge_failure(failure: Failure) -> Verdict:
+    # The policy's refusal says nothing about the endpoint's health.
+    healthy = None if failure.reason is FailureReason.BLOCKED else False
+    words = str(failure.reason.value).replace("_", " ")
+    return Verdict(State.PENDING, f"{words}: {failure.detail}" if failure.detail else words, healthy=healthy)

@@ -1,0 +1,175 @@
+"""The engine: one database, one transport, one worker, started and stopped together."""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ringback import _migrations
+from ringback._attempt import Acknowledgement, HttpAttempts, make_channel_attempt
+from ringback._channels import HTTP, Channel
+from ringback._contract import Contracts
+from ringback._guard import Guard
+from ringback._schedule import RetrySchedule
+from ringback._store.claims import Claimed
+from ringback._store.store import Store
+from ringback._transport import Transport
+from ringback._types import Delivery
+from ringback._verdict import Verdict
+from ringback._worker import Worker, WorkerSettings
+
+logger = logging.getLogger("ringback.worker")
+
+_UNKNOWN_CHANNEL = RetrySchedule()
+
+
+class Couriers:
+    """Makes attempts: HTTP callbacks by the transport, everything else by the app's channels."""
+
+    def __init__(
+        self,
+        http: HttpAttempts,
+        contracts: Callable[[], Contracts],
+        channels: Mapping[str, Channel],
+        acknowledgements: Mapping[Callable[..., object], Acknowledgement],
+        *,
+        schedule: RetrySchedule,
+        timeout: float,
+        in_flight: int,
+    ) -> None:
+        self._http = http
+        self._contracts = contracts
+        self._channels = channels
+        self._acknowledgements = acknowledgements
+        self._schedule = schedule
+        self._timeout = timeout
+        self._in_flight = in_flight
+
+    async def attempt(self, claimed: Claimed, secrets: Sequence[str]) -> Verdict:
+        """Make one attempt by the delivery's channel."""
+        if claimed.channel == HTTP:
+            contract = self._contracts().get(claimed.operation or "", claimed.callback or "")
+            function = None if contract is None else contract.function
+            return await self._http.make(
+                claimed,
+                secrets=secrets,
+                contract=contract,
+                acknowledges=None if function is None else self._acknowledgements.get(function),
+            )
+        channel = self._channels.get(claimed.channel)
+        if channel is None:
+            raise LookupError(
+                f"no channel {claimed.channel!r} is registered in this worker: "
+                "call ringback.channel(name, handler) where the app is made"
+            )
+        return await make_channel_attempt(channel, _delivery(claimed))
+
+    def schedule_of(self, channel: str) -> RetrySchedule:
+        """The channel's own schedule, or the one of HTTP callbacks."""
+        own = self._channels.get(channel)
+        return self._schedule if own is None else own.schedule
+
+    def timeout_of(self, channel: str) -> float:
+        """Seconds for one attempt."""
+        own = self._channels.get(channel)
+        return self._timeout if own is None else own.timeout
+
+    def in_flight_of(self, destination: str) -> int:
+        """Attempts side by side; a channel's destination begins with the channel's name."""
+        own = self._channels.get(destination.partition(" ")[0])
+        return self._in_flight if own is None else own.in_flight
+
+
+class Engine:
+    """What runs while an app or a worker process is up."""
+
+    def __init__(
+        self, database: AsyncEngine, store: Store, couriers: Callable[[Transport], Couriers], guard: Guard
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._couriers = couriers
+        self._guard = guard
+        self._transport: Transport | None = None
+        self._worker: Worker | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a worker runs in this process."""
+        return self._task is not None and not self._task.done()
+
+    async def start(self, settings: WorkerSettings) -> None:
+        """Start the worker in the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._transport = Transport(self._guard)
+        self._worker = Worker(self._database, self._store, self._couriers(self._transport), settings)
+        self._task = asyncio.create_task(self._worker.run(), name="ringback worker")
+        self._task.add_done_callback(_report_crash)
+
+    async def stop(self) -> None:
+        """Let running attempts end within the grace time, record them, and close everything."""
+        if self._worker is not None and self._task is not None:
+            await self._worker.stop()
+            await asyncio.wait([self._task], timeout=10.0)
+            self._task.cancel()
+        if self._transport is not None:
+            await self._transport.close()
+        self._worker = self._task = self._transport = self._loop = None
+
+    def wake(self) -> None:
+        """Tell the worker, from any thread, that there is something new."""
+        loop, worker = self._loop, self._worker
+        if loop is not None and worker is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(worker.wake)
+
+    async def drain(self, timeout: float) -> None:
+        """Wait until nothing is due and nothing runs; raises TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while True:
+                self.wake()
+                async with self._database.begin() as connection:
+                    busy = await connection.run_sync(self._store.operations.due_or_sending)
+                if not busy and (self._worker is None or self._worker.idle):
+                    return
+                await asyncio.sleep(0.01)
+
+    async def prepare(self, *, migrate: bool) -> None:
+        """Bring the tables up to date, or make sure that they are."""
+
+        def run(connection: Connection) -> None:
+            if migrate:
+                _migrations.upgrade(connection)
+            else:
+                _migrations.check(connection)
+
+        async with self._database.begin() as connection:
+            await connection.run_sync(run)
+
+
+def worker_name() -> str:
+    """Who this worker is in the attempts table: host, process, and a word against chance."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def _delivery(claimed: Claimed) -> Delivery:
+    return Delivery(
+        id=claimed.message_id,
+        channel=claimed.channel,
+        owner=claimed.owner,
+        destination=claimed.url,
+        body=claimed.body,
+        attempt=claimed.number,
+        key=claimed.idempotency_key,
+    )
+
+
+def _report_crash(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.critical("the worker stopped working", exc_info=task.exception())

@@ -1,0 +1,247 @@
+"""The outbox: bind a target and store what is owed to it, in the caller's own transaction."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ringback._channels import HTTP, Channel
+from ringback._contract import Contract, Contracts
+from ringback._errors import RingbackError, TargetConflict, UnknownTarget, UnusableValue
+from ringback._signing import new_message_id
+from ringback._store.targets import StoredTarget, TargetStore
+from ringback._types import Delivery, Exchange, Target
+from ringback._urls import Url, parse_url
+
+Urls = Mapping[str, Url | None]
+
+_MAX_BODY = 256_000
+_MAX_NAME = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one delivery differs from the usual.
+
+    With `idempotency_key` a second `send` under the same key stores nothing and gives the first delivery.
+    `delay` (seconds) holds the first attempt back. `ordered` False lets it overtake others of its target.
+    """
+
+    idempotency_key: str | None = None
+    delay: float = 0.0
+    ordered: bool = True
+
+
+class Outbox:
+    """Adds rows to a transaction that it neither begins nor ends."""
+
+    def __init__(
+        self,
+        targets: TargetStore,
+        contracts: Callable[[], Contracts],
+        check_url: Callable[[Url], None],
+    ) -> None:
+        self._targets = targets
+        self._contracts = contracts
+        self._check_url = check_url
+
+    def evaluate(self, operation: str, exchange: Exchange) -> dict[str, Url | None]:
+        """The URL of each callback of an operation; None where the exchange names nobody to call.
+
+        Raises `UnusableValue` or `Blocked` where it names what cannot or must not be called.
+        """
+        urls = {
+            name: contract.url(exchange)
+            for name, contract in self._contracts().of_operation(operation).items()
+        }
+        for url in urls.values():
+            if url is not None:
+                self._check_url(url)
+        return urls
+
+    def bind(
+        self,
+        connection: Connection,
+        *,
+        operation: str,
+        key: str,
+        owner: str,
+        exchange: Exchange,
+        replace_urls: bool = False,
+    ) -> Target:
+        """Evaluate the operation's expressions once and store the result under the caller's key."""
+        key, owner = _name("key", key), _name("owner", owner)
+        contracts = self._contracts().of_operation(operation)
+        urls = self.evaluate(operation, exchange)
+        rows = {name: _row(contract, urls[name], exchange) for name, contract in contracts.items()}
+        id_ = self._targets.add(connection, owner, operation, key, rows)
+        if id_ is None:
+            stored = self._targets.find(connection, owner, operation, key)
+            assert stored is not None, "a target is never deleted while its key is taken"
+            id_ = self._rebind(connection, stored, rows, key, replace_urls)
+        return Target(id_, owner, operation, key, {name: row["url"] for name, row in rows.items()})
+
+    def _rebind(
+        self,
+        connection: Connection,
+        stored: StoredTarget,
+        rows: Mapping[str, Any],
+        key: str,
+        replace_urls: bool,
+    ) -> int:
+        before = {name: row["url"] for name, row in stored.urls.items()}
+        after = {name: row["url"] for name, row in rows.items()}
+        if before != after:
+            if not replace_urls:
+                raise TargetConflict(
+                    f"{key!r} is bound to {before} already, and this request says {after}. "
+                    "Pass replace=True to bind(...) if the new URL shall be called from now on."
+                )
+            self._targets.replace(connection, stored.id, rows)
+        return stored.id
+
+    def send(
+        self,
+        connection: Connection,
+        callback: Callable[..., Any],
+        arguments: tuple[tuple[Any, ...], Mapping[str, Any]],
+        *,
+        key: str,
+        owner: str,
+        operation: str | None,
+        options: Options,
+    ) -> Delivery | None:
+        """Store one callback for the target of `key`; None when that target has no URL for it."""
+        contract = self._contract(callback, operation)
+        payload = contract.dump(*arguments[0], **arguments[1])
+        if len(payload.body) > _MAX_BODY:
+            raise RingbackError(
+                f"The payload of {contract.callback!r} has {len(payload.body):,} bytes, and a callback may "
+                f"have {_MAX_BODY:,}. Send a link or an id instead."
+            )
+        look_up = self._targets.take_sequence if options.ordered else self._targets.find
+        target = look_up(connection, owner, contract.operation, key)
+        if target is None:
+            raise UnknownTarget(
+                f"Nothing was bound under key {key!r} (owner {owner!r}, operation {contract.operation!r}). "
+                "Call callbacks.bind(session, key=...) where the request is handled, before sending."
+            )
+        row = target.urls.get(contract.callback)
+        if row is None or row["url"] is None:
+            return None
+        url = _with_query(parse_url(row["url"]), payload.query)
+        return self._add(
+            connection,
+            {
+                "message_id": new_message_id(url.path),
+                "channel": HTTP,
+                "owner": owner,
+                "destination": f"{url.scheme}://{url.host}:{url.port} {owner}",
+                "endpoint": row["endpoint"] or url.origin,
+                "target_id": target.id,
+                "sequence": target.sequence,
+                "operation": contract.operation,
+                "callback": contract.callback,
+                "contract": contract.fingerprint,
+                "method": contract.method,
+                "url": str(url),
+                "headers": [list(pair) for pair in payload.headers],
+                "body": payload.body,
+                "idempotency_key": options.idempotency_key,
+                "delay": options.delay,
+            },
+        )
+
+    def enqueue(
+        self,
+        connection: Connection,
+        channel: Channel,
+        payload: Any,
+        *,
+        to: str,
+        key: str | None,
+        owner: str,
+        delay: float,
+    ) -> Delivery:
+        """Store one delivery of the app's own channel; `payload` is any JSON value."""
+        body = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return self._add(
+            connection,
+            {
+                "message_id": new_message_id(f"{channel.name}:{to}"),
+                "channel": channel.name,
+                "owner": _name("owner", owner),
+                "destination": f"{channel.name} {owner}",
+                "endpoint": f"{channel.name}:{to}",
+                "target_id": None,
+                "sequence": None,
+                "operation": None,
+                "callback": None,
+                "contract": None,
+                "method": "",
+                "url": to,
+                "headers": [],
+                "body": body,
+                "idempotency_key": None if key is None else _name("key", key),
+                "delay": delay,
+            },
+        )
+
+    def _add(self, connection: Connection, values: dict[str, Any]) -> Delivery:
+        message_id = values["message_id"]
+        if self._targets.add_delivery(connection, values) is None:
+            message_id = self._targets.existing_message_id(connection, values)
+        return Delivery(
+            id=message_id,
+            channel=values["channel"],
+            owner=values["owner"],
+            destination=values["url"],
+            body=values["body"],
+            key=values["idempotency_key"],
+        )
+
+    def _contract(self, callback: Callable[..., Any], operation: str | None) -> Contract:
+        declared = self._contracts().of_function(callback)
+        found = [c for c in declared if operation in (None, c.operation)]
+        name = getattr(callback, "__qualname__", repr(callback))
+        if not declared:
+            raise RingbackError(
+                f"{name} is not a declared callback. Decorate it on a callback router and pass that router's "
+                "routes to the operation: @app.post(..., callbacks=router.routes)."
+            )
+        if not found:
+            known = ", ".join(sorted({c.operation for c in declared}))
+            raise RingbackError(f"Operation {operation!r} does not declare {name}; these do: {known}.")
+        if len(found) > 1:
+            known = ", ".join(sorted(c.operation for c in found))
+            raise RingbackError(
+                f"{name} is declared by several operations ({known}). Name the one that was bound: "
+                "ringback.to(session, key=..., operation=...)."
+            )
+        return found[0]
+
+
+def _row(contract: Contract, url: Url | None, exchange: Exchange) -> dict[str, str | None]:
+    return {
+        "url": None if url is None else str(url),
+        "endpoint": None if url is None else contract.base(exchange),
+        "contract": contract.fingerprint,
+    }
+
+
+def _with_query(url: Url, query: str | None) -> Url:
+    if not query:
+        return url
+    return replace(url, query=query if url.query is None else f"{url.query}&{query}")
+
+
+def _name(what: str, value: str) -> str:
+    text = str(value)
+    if not 0 < len(text) <= _MAX_NAME or "\x00" in text:
+        raise UnusableValue(what, f"{text[:40]!r} must have 1 to {_MAX_NAME} characters and no NUL")
+    return text
+
+
+__all__ = ["Options", "Outbox", "Urls"]

@@ -1,0 +1,276 @@
+"""Statements by which a worker takes due deliveries: lapse, look, wait, claim, release."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Float,
+    Integer,
+    bindparam,
+    case,
+    exists,
+    insert,
+    lateral,
+    null,
+    select,
+    true,
+    update,
+)
+
+from ringback._store.dialect import Dialect
+from ringback._store.tables import OPEN_STATES, attempts, deliveries, endpoints, in_state
+from ringback._types import State
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A due delivery as the claim sees it before it decides."""
+
+    id: int
+    destination: str
+    predecessor: int | None
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that this worker may attempt once, until its lease runs out."""
+
+    id: int
+    message_id: str
+    channel: str
+    owner: str
+    destination: str
+    endpoint: str
+    operation: str | None
+    callback: str | None
+    contract: str | None
+    method: str
+    url: str
+    headers: list[list[str]]
+    body: bytes
+    idempotency_key: str | None
+    number: int
+    step: int
+    created_at: float
+
+
+class ClaimStore:
+    """What a worker runs to get its next work, on a connection of its own."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._lapse, self._abandon = self._lapse_statements()
+        self._destinations = self._destination_statement()
+        self._candidates = self._candidate_statement()
+        self._lock, self._wait, self._postpone = self._waiting_statements()
+        self._claim, self._begin = self._claim_statements()
+        self._unclaim, self._unbegin = self._release_statements()
+
+    def lapse(self, connection: Connection, *, quarantine_after: int, limit: int = 500) -> list[int]:
+        """Give back what a lost worker held; its attempt is marked unknown. Returns what was quarantined."""
+        rows = connection.execute(self._lapse, {"limit": limit, "quarantine_after": quarantine_after}).all()
+        if rows:
+            pairs = [{"id": row.id, "number": row.attempts} for row in rows]
+            connection.execute(self._abandon, {"batch": self._dialect.pack(pairs)})
+        return [row.id for row in rows if row.state == State.DEAD]
+
+    def destinations(self, connection: Connection, *, after: str, limit: int) -> list[str]:
+        """Destinations with pending deliveries, in order, from just behind `after`."""
+        rows = connection.execute(self._destinations, {"after": after, "limit": limit})
+        return [row.destination for row in rows if row.destination is not None]
+
+    def candidates(self, connection: Connection, destinations: Sequence[str], room: int) -> list[Candidate]:
+        """At most `room` due deliveries of each destination, locked where the database locks rows."""
+        batch = self._dialect.pack([{"destination": name} for name in destinations])
+        rows = connection.execute(self._candidates, {"batch": batch, "room": room})
+        return [Candidate(row.id, row.destination, row.predecessor, bool(row.disabled)) for row in rows]
+
+    def put_behind(self, connection: Connection, blocked: Mapping[int, int]) -> None:
+        """Move deliveries (id: predecessor) to waiting.
+
+        The predecessor is locked first, so that its end, which promotes its successor, cannot pass
+        unseen. Where somebody else holds it, the successor is only put off for a second.
+        """
+        ids = self._dialect.ids
+        locked = set(connection.execute(self._lock, {"ids": ids(set(blocked.values()))}).scalars())
+        behind = [id_ for id_, predecessor in blocked.items() if predecessor in locked]
+        later = [id_ for id_, predecessor in blocked.items() if predecessor not in locked]
+        if behind:
+            connection.execute(self._wait, {"ids": ids(behind)})
+        if later:
+            connection.execute(self._postpone, {"ids": ids(later)})
+
+    def claim(
+        self, connection: Connection, ids: Sequence[int], *, worker: str, lease: float
+    ) -> list[Claimed]:
+        """Take these deliveries for one attempt each, with the attempt's row, for `lease` seconds."""
+        packed = self._dialect.ids(ids)
+        rows = connection.execute(self._claim, {"ids": packed, "lease": lease}).all()
+        connection.execute(self._begin, {"ids": packed, "worker": worker})
+        return [Claimed(*row) for row in rows]
+
+    def release(self, connection: Connection, claimed: Sequence[Claimed]) -> None:
+        """Give back deliveries of which no byte has left; it is as if they had not been claimed."""
+        batch = self._dialect.pack([{"id": c.id, "number": c.number} for c in claimed])
+        connection.execute(self._unclaim, {"batch": batch})
+        connection.execute(self._unbegin, {"batch": batch})
+
+    def _lapse_statements(self) -> tuple[Any, Any]:
+        d, now = deliveries.c, self._dialect.now()
+        lost = (
+            select(d.id)
+            .where(in_state(d.state, State.SENDING), d.lease_until < now)
+            .order_by(d.lease_until)
+            .limit(bindparam("limit", type_=Integer()))
+            .with_for_update(skip_locked=True)
+        )
+        poison = d.lapses + 1 >= bindparam("quarantine_after", type_=Integer())
+        lapse = (
+            update(deliveries)
+            .where(d.id.in_(lost.scalar_subquery()))
+            .values(
+                state=case((poison, State.DEAD.value), else_=State.PENDING.value),
+                verdict=case(
+                    (poison, "quarantined: its worker was lost at every attempt"),
+                    else_="the worker was lost during the attempt; whether it arrived is unknown",
+                ),
+                finished_at=case((poison, now), else_=null()),
+                lapses=d.lapses + 1,
+                lease_until=null(),
+                due_at=now,
+            )
+            .returning(d.id, d.attempts, d.state)
+        )
+        batch = self._dialect.rows("batch", {"id": int, "number": int})
+        abandon = (
+            update(attempts)
+            .where(
+                attempts.c.delivery_id == batch.c.id,
+                attempts.c.number == batch.c.number,
+                attempts.c.outcome.is_(None),
+            )
+            .values(outcome="unknown", verdict="the worker was lost; whether it arrived is unknown")
+        )
+        return lapse, abandon
+
+    def _destination_statement(self) -> Any:
+        # A loose index scan: one probe of the index for each destination, however many rows it has.
+        d = deliveries.alias("d").c
+        pending = in_state(d.state, State.PENDING)
+        first = (
+            select(d.destination)
+            .where(pending, d.destination > bindparam("after"))
+            .order_by(d.destination)
+            .limit(1)
+        )
+        walk = select(first.scalar_subquery().label("destination")).cte("walk", recursive=True)
+        step = (
+            select(d.destination)
+            .where(pending, d.destination > walk.c.destination)
+            .order_by(d.destination)
+            .limit(1)
+            .correlate(walk)
+        )
+        walk = walk.union_all(select(step.scalar_subquery()).where(walk.c.destination.is_not(None)))
+        return select(walk.c.destination).limit(bindparam("limit", type_=Integer()))
+
+    def _candidate_statement(self) -> Any:
+        d, x = deliveries.alias("d"), deliveries.alias("x")
+        batch = self._dialect.rows("batch", {"destination": str})
+        due = (
+            select(x.c.id)
+            .where(
+                in_state(x.c.state, State.PENDING),
+                x.c.destination == batch.c.destination,
+                x.c.due_at <= self._dialect.now(),
+            )
+            .order_by(x.c.due_at, x.c.id)
+            .limit(bindparam("room", type_=Integer()))
+            .correlate(batch)
+        )
+        source: Any
+        if self._dialect.is_sqlite:
+            source = batch.join(d, d.c.id.in_(due.scalar_subquery()))
+        else:
+            # The lock must be on the rows themselves, and rows that others hold must not use up the room.
+            found = lateral(due.with_for_update(skip_locked=True), name="found")
+            source = batch.join(found, true()).join(d, d.c.id == found.c.id)
+        p = deliveries.alias("p").c
+        predecessor = (
+            select(p.id)
+            .where(p.target_id == d.c.target_id, p.sequence < d.c.sequence, in_state(p.state, *OPEN_STATES))
+            .order_by(p.sequence.desc())
+            .limit(1)
+            .correlate(d)
+        )
+        e = endpoints.c
+        disabled = exists().where(e.owner == d.c.owner, e.url == d.c.endpoint, e.disabled_at.is_not(None))
+        return select(
+            d.c.id,
+            d.c.destination,
+            predecessor.scalar_subquery().label("predecessor"),
+            disabled.correlate(d).label("disabled"),
+        ).select_from(source)
+
+    def _waiting_statements(self) -> tuple[Any, Any, Any]:
+        d = deliveries.c
+        mine = self._dialect.among(d.id, "ids")
+        lock = select(d.id).where(mine, in_state(d.state, *OPEN_STATES)).with_for_update(skip_locked=True)
+        wait = update(deliveries).where(mine).values(state=State.WAITING.value)
+        postpone = update(deliveries).where(mine).values(due_at=self._dialect.now() + 1.0)
+        return lock, wait, postpone
+
+    def _claim_statements(self) -> tuple[Any, Any]:
+        d, now = deliveries.c, self._dialect.now()
+        mine = self._dialect.among(d.id, "ids")
+        claim = (
+            update(deliveries)
+            .where(mine)
+            .values(
+                state=State.SENDING.value,
+                attempts=d.attempts + 1,
+                lease_until=now + bindparam("lease", type_=Float()),
+            )
+            .returning(
+                d.id,
+                d.message_id,
+                d.channel,
+                d.owner,
+                d.destination,
+                d.endpoint,
+                d.operation,
+                d.callback,
+                d.contract,
+                d.method,
+                d.url,
+                d.headers,
+                d.body,
+                d.idempotency_key,
+                d.attempts,
+                d.step,
+                d.created_at,
+            )  # fmt: skip
+        )
+        begin = insert(attempts).from_select(
+            ["delivery_id", "number", "trigger", "worker", "started_at"],
+            select(d.id, d.attempts, d.trigger, bindparam("worker", type_=attempts.c.worker.type), now).where(
+                mine
+            ),
+        )
+        return claim, begin
+
+    def _release_statements(self) -> tuple[Any, Any]:
+        d, a = deliveries.c, attempts.c
+        batch = self._dialect.rows("batch", {"id": int, "number": int})
+        unclaim = (
+            update(deliveries)
+            .where(d.id == batch.c.id, d.attempts == batch.c.number, d.state == State.SENDING.value)
+            .values(state=State.PENDING.value, attempts=d.attempts - 1, lease_until=null())
+        )
+        unbegin = attempts.delete().where(
+            exists().where(a.delivery_id == batch.c.id, a.number == batch.c.number, a.outcome.is_(None))
+        )
+        return unclaim, unbegin

@@ -1,0 +1,87 @@
+"""Statements by which people steer: cancel, replay, enable, disable, prune, and what is still open."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Float, Integer, bindparam, func, null, select, update
+
+from ringback._store.dialect import Dialect
+from ringback._store.tables import attempts, deliveries, endpoints, in_state
+from ringback._types import State
+
+
+class OperationStore:
+    """What API, CLI and console run; callers' statements never wait for a delivery that is being sent."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        d, e, now = deliveries.c, endpoints.c, dialect.now()
+        this = d.message_id == bindparam("p_id")
+        self._cancel = (
+            update(deliveries)
+            .where(this, in_state(d.state, State.PENDING, State.WAITING))
+            .values(state=State.CANCELLED.value, finished_at=now, verdict="cancelled")
+            .returning(d.id)
+        )
+        self._replay = (
+            update(deliveries)
+            .where(this, in_state(d.state, State.DELIVERED, State.DEAD, State.CANCELLED))
+            .values(
+                state=State.PENDING.value, due_at=now, step=0, lapses=0, trigger="replay", finished_at=null()
+            )
+            .returning(d.id)
+        )
+        self._enable = (
+            update(endpoints)
+            .where(e.owner == bindparam("p_owner"), e.url == bindparam("p_url"))
+            .values(disabled_at=null(), disabled_reason=null(), failures=0, failing_since=null())
+            .returning(e.id)
+        )
+        self._disable = self._disable_statement()
+        self._due = select(func.count()).where(in_state(d.state, State.PENDING), d.due_at <= now)
+        self._sending = select(func.count()).where(in_state(d.state, State.SENDING))
+        old = (
+            select(d.id)
+            .where(d.finished_at < now - bindparam("age", type_=Float()))
+            .order_by(d.finished_at)
+            .limit(bindparam("limit", type_=Integer()))
+        )
+        self._old = old
+        self._prune_attempts = attempts.delete().where(dialect.among(attempts.c.delivery_id, "ids"))
+        self._prune = deliveries.delete().where(dialect.among(d.id, "ids"), d.finished_at.is_not(None))
+
+    def cancel(self, connection: Connection, message_id: str) -> bool:
+        """End a delivery that no attempt is under way for; False when it cannot be cancelled any more."""
+        return connection.execute(self._cancel, {"p_id": message_id}).scalar_one_or_none() is not None
+
+    def replay(self, connection: Connection, message_id: str) -> bool:
+        """Send a finished delivery again, with the same id and a new run of the schedule."""
+        return connection.execute(self._replay, {"p_id": message_id}).scalar_one_or_none() is not None
+
+    def enable(self, connection: Connection, owner: str, url: str) -> bool:
+        """Call an endpoint again; what died meanwhile is for replay to send."""
+        return connection.execute(self._enable, {"p_owner": owner, "p_url": url}).first() is not None
+
+    def disable(self, connection: Connection, owner: str, url: str, reason: str) -> None:
+        """Call an endpoint no more."""
+        connection.execute(self._disable, {"owner": owner, "url": url, "reason": reason})
+
+    def due_or_sending(self, connection: Connection) -> int:
+        """How many deliveries could move right now."""
+        return int(connection.execute(self._due).scalar_one()) + int(
+            connection.execute(self._sending).scalar_one()
+        )
+
+    def prune(self, connection: Connection, *, age: float, limit: int = 1000) -> int:
+        """Delete up to `limit` deliveries that ended more than `age` seconds ago; returns how many."""
+        ids = list(connection.execute(self._old, {"age": age, "limit": limit}).scalars())
+        if ids:
+            packed = self._dialect.ids(ids)
+            connection.execute(self._prune_attempts, {"ids": packed})
+            connection.execute(self._prune, {"ids": packed})
+        return len(ids)
+
+    def _disable_statement(self) -> Any:
+        now = self._dialect.now()
+        values = {"disabled_at": now, "disabled_reason": bindparam("reason")}
+        add = self._dialect.insert(endpoints).values(owner=bindparam("owner"), url=bindparam("url"), **values)
+        return add.on_conflict_do_update(index_elements=[endpoints.c.owner, endpoints.c.url], set_=values)
