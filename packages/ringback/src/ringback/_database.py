@@ -1,4 +1,4 @@
-"""The caller's session: the same work on its connection, whether it is sync or async, session or connection."""
+"""The caller's transaction: the same work on it, sync or async, by session or by connection."""
 
 import warnings
 from collections.abc import Callable
@@ -59,8 +59,8 @@ def engine_for(database: Database) -> AsyncEngine:
     if isinstance(database, AsyncEngine):
         if database.dialect.name == "sqlite" and not sqlite.is_configured(database.sync_engine):
             warnings.warn(
-                "This SQLite engine is used as it is. Call ringback.configure_sqlite(engine) before the first "
-                "connection, so that transactions begin IMMEDIATE and commits survive a power cut.",
+                "This SQLite engine is used as it is. Call Ringback.configure_sqlite(engine) before its "
+                "first connection, so that transactions begin IMMEDIATE and commits outlive a power cut.",
                 stacklevel=4,
             )
         return database

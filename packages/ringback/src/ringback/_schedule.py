@@ -40,7 +40,7 @@ class RetrySchedule:
     def __post_init__(self) -> None:
         if not self.delays or min(self.delays) < 0 or not 0 <= self.jitter < 1:
             raise ValueError(
-                f"A retry schedule needs at least one delay, none below 0, and a jitter from 0 to 1: got {self}"
+                f"A retry schedule needs a delay or more, none below 0, and a jitter from 0 to 1: {self}"
             )
 
     def next_delay(

@@ -1,7 +1,7 @@
 """What `ringback.to(session, key=...)` gives: two thin typed faces, sync and async, over one outbox."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -27,7 +27,7 @@ class _Address(Generic[AnyCaller]):
     owner: str
     operation: str | None
     clock: Callable[[], float]
-    how: Options = Options()
+    how: Options = field(default_factory=Options)
 
     def _with(
         self, idempotency_key: str | None, not_before: datetime | timedelta | None, ordered: bool

@@ -85,7 +85,8 @@ async def _callbacks(request: Request) -> BoundCallbacks:
     ringback: Ringback | None = getattr(request.app.state, "ringback", None)
     if ringback is None:
         raise RingbackError(
-            "This endpoint asks for Callbacks, and its app has no Ringback. Add Ringback(app) where the app is made."
+            "This endpoint asks for Callbacks, and its app has no Ringback. "
+            "Add Ringback(app) where the app is made."
         )
     operation = operation_of(request.app, request)
     exchange = await _exchange(request)

@@ -57,6 +57,14 @@ class Claimed:
     created_at: float
 
 
+_d = deliveries.c
+_CLAIMED = (
+    _d.id, _d.message_id, _d.channel, _d.owner, _d.destination, _d.endpoint, _d.operation, _d.callback,
+    _d.contract, _d.method, _d.url, _d.headers, _d.body, _d.idempotency_key, _d.attempts, _d.step,
+    _d.created_at,
+)  # fmt: skip
+
+
 class ClaimStore:
     """What a worker runs to get its next work, on a connection of its own."""
 
@@ -234,25 +242,7 @@ class ClaimStore:
                 attempts=d.attempts + 1,
                 lease_until=now + bindparam("lease", type_=Float()),
             )
-            .returning(
-                d.id,
-                d.message_id,
-                d.channel,
-                d.owner,
-                d.destination,
-                d.endpoint,
-                d.operation,
-                d.callback,
-                d.contract,
-                d.method,
-                d.url,
-                d.headers,
-                d.body,
-                d.idempotency_key,
-                d.attempts,
-                d.step,
-                d.created_at,
-            )  # fmt: skip
+            .returning(*_CLAIMED)
         )
         begin = insert(attempts).from_select(
             ["delivery_id", "number", "trigger", "worker", "started_at"],

@@ -1,0 +1,56 @@
+"""The migrations make exactly the tables that the statements use."""
+
+import asyncio
+
+import pytest
+from alembic import command
+from sqlalchemy import inspect, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from ringback import _migrations
+from ringback._errors import MigrationNeeded
+from ringback._store import sqlite
+
+
+async def test_migrations_and_tables_agree(bench):
+    await bench.run(lambda c: command.check(_migrations._config(c)))
+
+
+async def test_upgrading_again_does_nothing(bench):
+    assert await bench.run(_migrations.upgrade) == (_migrations.head(), _migrations.head())
+    await bench.run(_migrations.check)
+
+
+async def test_processes_that_start_together_migrate_once(database_url):
+    engine = create_async_engine(database_url)
+    if engine.dialect.name == "sqlite":
+        sqlite.configure(engine.sync_engine)
+
+    async def upgrade():
+        async with engine.begin() as connection:
+            return await connection.run_sync(_migrations.upgrade)
+
+    before = [result[0] for result in await asyncio.gather(*(upgrade() for _ in range(4)))]
+    await engine.dispose()
+    assert sorted(before, key=str) == [_migrations.head()] * 3 + [None]
+
+
+async def test_tables_that_are_missing_are_named_with_the_command_that_makes_them(database_url):
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        with pytest.raises(MigrationNeeded, match="ringback migrate"):
+            await connection.run_sync(_migrations.check)
+    await engine.dispose()
+
+
+async def test_tables_of_a_newer_version_are_left_alone(bench):
+    await bench.run(lambda c: c.execute(text("UPDATE ringback_alembic_version SET version_num = '9999'")))
+    for act in (_migrations.check, _migrations.upgrade):
+        with pytest.raises(MigrationNeeded, match="newer Ringback"):
+            await bench.run(act)
+
+
+async def test_all_tables_can_be_taken_back(bench):
+    await bench.run(lambda c: command.downgrade(_migrations._config(c), "base"))
+    names = await bench.run(lambda c: set(inspect(c).get_table_names()))
+    assert names <= {"ringback_alembic_version", "sqlite_sequence"}
