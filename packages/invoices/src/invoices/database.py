@@ -9,7 +9,7 @@ from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-import ringback
+from ringback import Ringback
 
 __all__ = ["Base", "Moment", "ReadSessionDep", "SessionDep", "connect", "make_sessions"]
 
@@ -50,8 +50,7 @@ class Moment(TypeDecorator[datetime]):
 def connect(url: str, **options: Any) -> AsyncEngine:
     """An engine for the service and Ringback together."""
     engine = create_async_engine(url, **options)
-    if engine.dialect.name == "sqlite":
-        ringback.configure_sqlite(engine)
+    Ringback.configure_sqlite(engine)
     return engine
 
 

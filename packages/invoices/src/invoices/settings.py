@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -79,7 +80,8 @@ class Settings(BaseSettings):
         if self.payments == "stripe" and not (self.stripe_secret_key and self.stripe_webhook_secret):
             raise ValueError(
                 "INVOICES_PAYMENTS=stripe needs INVOICES_STRIPE_SECRET_KEY and "
-                "INVOICES_STRIPE_WEBHOOK_SECRET; without them nobody could pay, or anybody could claim to have paid"
+                "INVOICES_STRIPE_WEBHOOK_SECRET; without them nobody could pay, or anybody could "
+                "claim to have paid"
             )
         return self
 
@@ -101,6 +103,7 @@ class Settings(BaseSettings):
             ignore.write_text("*\n", encoding="ascii")
         return self.data_dir
 
+    @cached_property
     def server_key(self) -> bytes:
         """The key behind the links of the hosted pages, at least 32 bytes, kept over restarts."""
         if given := self.secret_key.get_secret_value():

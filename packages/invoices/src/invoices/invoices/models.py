@@ -2,13 +2,26 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from invoices.database import Base, Moment
 from invoices.invoices.lifecycle import Status
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
+_Status = Enum(
+    Status, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words]
+)
 
 
 class Invoice(Base):
@@ -34,7 +47,7 @@ class Invoice(Base):
     customer_email: Mapped[str | None] = mapped_column(String(320))
     total_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
-    status: Mapped[Status] = mapped_column(String(16), default=Status.OPEN)
+    status: Mapped[Status] = mapped_column(_Status, default=Status.OPEN)
     callback_url: Mapped[str | None] = mapped_column(Text)
     content_hash: Mapped[str] = mapped_column(String(64))
     page_token_version: Mapped[int] = mapped_column(Integer, default=1)

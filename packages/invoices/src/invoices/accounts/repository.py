@@ -1,0 +1,61 @@
+"""Every query about accounts and API keys."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from invoices.accounts.models import Account, ApiKey
+
+__all__ = ["add", "add_key", "any_key", "get", "key", "listed"]
+
+
+async def add(session: AsyncSession, account_id: str, created_at: datetime) -> bool:
+    """Insert an account; False when there is one of this name."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = (
+        dialect.insert(Account)
+        .values(id=account_id, created_at=created_at)
+        .on_conflict_do_nothing()
+        .returning(Account.id)
+    )
+    return (await session.scalars(statement)).one_or_none() is not None
+
+
+async def get(session: AsyncSession, account_id: str) -> Account | None:
+    """The account of this name."""
+    return await session.get(Account, account_id)
+
+
+async def listed(session: AsyncSession) -> Sequence[tuple[Account, int]]:
+    """Every account by name, with its number of keys that work."""
+    keys = (
+        select(func.count())
+        .where(ApiKey.account_id == Account.id, ApiKey.revoked_at.is_(None))
+        .correlate(Account)
+        .scalar_subquery()
+    )
+    return [
+        (account, count)
+        for account, count in await session.execute(select(Account, keys).order_by(Account.id))
+    ]
+
+
+async def add_key(session: AsyncSession, row: ApiKey) -> None:
+    """Insert a key."""
+    session.add(row)
+    await session.flush()
+
+
+async def key(session: AsyncSession, prefix: str) -> tuple[ApiKey, Account] | None:
+    """The key with this prefix, and its account."""
+    statement = select(ApiKey, Account).join(Account).where(ApiKey.prefix == prefix)
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def any_key(session: AsyncSession) -> bool:
+    """Whether a key was ever made: from then on the service is closed to whoever has none."""
+    return bool(await session.scalar(select(exists(select(ApiKey)))))

@@ -1,0 +1,100 @@
+"""What an operator does with accounts, in the caller's transaction."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from invoices.accounts import keys, repository
+from invoices.accounts.models import Account, ApiKey
+from ringback import Ringback
+
+__all__ = [
+    "DEFAULT",
+    "AccountError",
+    "Credentials",
+    "add_key",
+    "create",
+    "disable",
+    "ensure_default",
+    "is_open",
+    "listed",
+    "show",
+]
+
+DEFAULT: Final = "default"
+"""The one account of the open mode."""
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+
+
+class AccountError(Exception):
+    """An account command that cannot be done; the text is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What an API user needs: the key to send, and the secret to verify callbacks with."""
+
+    account: str
+    signing_secret: str
+    api_key: str | None = None
+
+
+async def ensure_default(session: AsyncSession) -> None:
+    """Make the open mode's account where it is missing."""
+    await repository.add(session, DEFAULT, datetime.now(UTC))
+
+
+async def create(session: AsyncSession, ringback: Ringback, name: str) -> Credentials:
+    """Make an account with its first key; raises `AccountError` where the name is taken or unusable."""
+    if not _NAME.fullmatch(name):
+        raise AccountError(
+            f"{name!r} cannot name an account: use at most 63 of a-z, 0-9 and -, such as acme or shop-2"
+        )
+    if not await repository.add(session, name, datetime.now(UTC)):
+        raise AccountError(
+            f"there is an account {name!r} already; `invoices accounts add-key {name}` gives it another key"
+        )
+    return await add_key(session, ringback, name)
+
+
+async def add_key(session: AsyncSession, ringback: Ringback, name: str) -> Credentials:
+    """Give an account another key, which is readable only now."""
+    await _existing(session, name)
+    key = keys.new_key()
+    row = ApiKey(prefix=key.prefix, account_id=name, digest=key.digest, created_at=datetime.now(UTC))
+    await repository.add_key(session, row)
+    return Credentials(name, await ringback.signing_secret(session, owner=name), key.text)
+
+
+async def show(session: AsyncSession, ringback: Ringback, name: str) -> Credentials:
+    """An account and its signing secret."""
+    await _existing(session, name)
+    return Credentials(name, await ringback.signing_secret(session, owner=name))
+
+
+async def listed(session: AsyncSession) -> Sequence[tuple[Account, int]]:
+    """Every account, with its number of working keys."""
+    return await repository.listed(session)
+
+
+async def disable(session: AsyncSession, name: str) -> None:
+    """Refuse the account's requests from now on. Its invoices stay, and can still be paid."""
+    account = await _existing(session, name)
+    account.disabled_at = account.disabled_at or datetime.now(UTC)
+
+
+async def is_open(session: AsyncSession) -> bool:
+    """Whether no key was ever made, so that everybody on this machine may call."""
+    return not await repository.any_key(session)
+
+
+async def _existing(session: AsyncSession, name: str) -> Account:
+    account = await repository.get(session, name)
+    if account is None:
+        raise AccountError(f"there is no account {name!r}; `invoices accounts list` shows all of them")
+    return account

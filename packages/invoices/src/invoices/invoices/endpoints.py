@@ -1,0 +1,171 @@
+"""The invoice operations over HTTP: they translate, and decide nothing."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from invoices.accounts.access import AccountDep, NoAccess, NoKey
+from invoices.database import ReadSessionDep, SessionDep
+from invoices.errors import Invalid, TooLarge, UnsupportedType, responses
+from invoices.exact_json import ExactJsonRoute
+from invoices.invoices import money, schemas, service
+from invoices.invoices.callbacks import invoices_callback_router
+from invoices.invoices.idempotency import IdempotencyKey, KeyInUse, KeyReused, Once
+from invoices.invoices.lifecycle import Status
+from invoices.invoices.models import Invoice
+from invoices.settings import Settings
+from ringback import Callbacks, Ringback
+
+__all__ = ["router"]
+
+router = APIRouter(
+    prefix="/invoices",
+    tags=["invoices"],
+    route_class=ExactJsonRoute,
+    responses=responses(NoKey, NoAccess, Invalid),
+)
+
+InvoiceIdPath = Annotated[str, Path(max_length=255, description="Your own word for the invoice.")]
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _ringback(request: Request) -> Ringback:
+    ringback: Ringback = request.app.state.ringback
+    return ringback
+
+
+async def _held_key(
+    request: Request, account: AccountDep, idempotency_key: IdempotencyKey = None
+) -> AsyncIterator[str | None]:
+    async with request.app.state.keys_in_use.hold(account.id, idempotency_key):
+        yield idempotency_key
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+RingbackDep = Annotated[Ringback, Depends(_ringback)]
+# Stands before the session in each signature, so that it is given back only after the commit.
+HeldKeyDep = Annotated[str | None, Depends(_held_key, scope="function")]
+
+
+@router.post(
+    "/",
+    callbacks=invoices_callback_router.routes,
+    responses=responses(service.IdConflict, KeyInUse, KeyReused, TooLarge, UnsupportedType),
+)
+async def create_invoice(
+    invoice: schemas.Invoice,
+    account: AccountDep,
+    key: HeldKeyDep,
+    callbacks: Callbacks,
+    session: SessionDep,
+    settings: SettingsDep,
+    ringback: RingbackDep,
+    callback_url: schemas.CallbackUrl | None = None,
+) -> schemas.InvoiceReceived:
+    """Create an invoice.
+
+    The service sends it to the customer, collects the money on the page behind `pay_url`, and then calls
+    you back: the Callbacks tab shows what to build. The same request sent again makes no second invoice.
+    """
+    order = service.Order.of(invoice, settings.currency)
+    url = str(callback_url) if callback_url else None
+    once = Once(session, account.id, key, service.fingerprint(order, url))
+    if (kept := await once.answer()) is not None:
+        return schemas.InvoiceReceived.model_validate_json(kept)
+    row = await service.create(session, ringback, callbacks, settings, account.id, order, url)
+    received = schemas.InvoiceReceived(**_state(row, settings))
+    await once.keep(received.model_dump_json())
+    return received
+
+
+@router.get("/")
+async def list_invoices(
+    account: AccountDep,
+    session: ReadSessionDep,
+    settings: SettingsDep,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=255, description="`next_cursor` of the page before.")
+    ] = None,
+    status: Annotated[Status | None, Query(description="Only the invoices in this state.")] = None,
+) -> schemas.InvoicePage:
+    """List your invoices, newest first."""
+    rows, following = await service.page(session, account.id, cursor=cursor, status=status, limit=limit)
+    states = [schemas.InvoiceState(**_state(row, settings)) for row in rows]
+    return schemas.InvoicePage(invoices=states, next_cursor=following)
+
+
+@router.get("/{invoice_id}", responses=responses(service.InvoiceNotFound))
+async def read_invoice(
+    invoice_id: InvoiceIdPath,
+    account: AccountDep,
+    session: ReadSessionDep,
+    settings: SettingsDep,
+    ringback: RingbackDep,
+) -> schemas.InvoiceDetail:
+    """Read an invoice, and what became of its callbacks."""
+    row = await service.get(session, account.id, invoice_id)
+    return await _detail(row, session, settings, ringback)
+
+
+@router.post("/{invoice_id}/void", responses=responses(service.InvoiceNotFound, service.TransitionRefused))
+async def void_invoice(
+    invoice_id: InvoiceIdPath,
+    account: AccountDep,
+    session: SessionDep,
+    settings: SettingsDep,
+    ringback: RingbackDep,
+) -> schemas.InvoiceDetail:
+    """Withdraw an invoice that nobody has paid: its page says so, and it can no longer be paid."""
+    row = await service.void(session, account.id, invoice_id)
+    return await _detail(row, session, settings, ringback)
+
+
+async def _detail(
+    row: Invoice, session: SessionDep, settings: Settings, ringback: Ringback
+) -> schemas.InvoiceDetail:
+    reports = await ringback.deliveries(session, owner=row.account_id, key=row.id)
+    deliveries = [
+        schemas.Delivery(
+            id=report.id,
+            callback=report.callback,
+            url=report.url,
+            state=report.state,
+            attempts=report.attempts,
+            next_attempt_at=_moment(report.next_attempt_at),
+            status_code=report.last_status_code,
+            verdict=report.verdict,
+            created_at=datetime.fromtimestamp(report.created_at, UTC),
+            finished_at=_moment(report.finished_at),
+        )
+        for report in reports
+    ]
+    return schemas.InvoiceDetail(**_state(row, settings), deliveries=deliveries)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _state(row: Invoice, settings: Settings) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "customer": row.customer,
+        "customer_email": row.customer_email,
+        "total": money.amount_of(row.total_minor, row.currency),
+        "currency": row.currency,
+        "status": row.status,
+        "pay_url": service.pay_url(settings, row),
+        "callback_url": row.callback_url,
+        "created_at": row.created_at,
+        "sent_at": row.sent_at,
+        "paid_at": row.paid_at,
+        "voided_at": row.voided_at,
+    }

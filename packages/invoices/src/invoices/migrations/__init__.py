@@ -1,0 +1,76 @@
+"""The service's own tables, brought up to date. Ringback's tables have their own revisions."""
+
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+__all__ = ["VERSION_TABLE", "SchemaError", "check", "head", "is_ours", "upgrade"]
+
+VERSION_TABLE: Final = "invoices_alembic_version"
+
+# Any fixed number: it names this one lock among the advisory locks of a PostgreSQL database.
+_LOCK: Final = 0x496E766F
+
+
+class SchemaError(Exception):
+    """The tables are not those of this version; the text says what to do."""
+
+
+def upgrade(connection: Connection) -> None:
+    """Run what is missing inside the caller's transaction; a second process waits, and finds nothing to do."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    current = _current(connection)
+    if current != head():
+        _check_known(current)
+        command.upgrade(_config(connection), "head")
+
+
+def check(connection: Connection) -> None:
+    """Raise `SchemaError` unless the tables are those of this version."""
+    current = _current(connection)
+    if current != head():
+        _check_known(current)
+        raise SchemaError(
+            f"The database's tables are at revision {current or 'none'}, and this version needs {head()}. "
+            "Run `invoices migrate` once."
+        )
+
+
+def head() -> str:
+    """The newest revision that this version knows."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def is_ours(entry: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
+    """Whether a table or index is the service's own, and not one of Ringback's in the same database."""
+    table = name if kind == "table" else getattr(getattr(entry, "table", None), "name", "")
+    return not (table or "").startswith("ringback_")
+
+
+def _check_known(current: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaError(
+            f"The database's tables are at revision {current}, which this version does not know: a newer "
+            "version has been here. Upgrade this one."
+        )
+
+
+def _current(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return context.get_current_revision()
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "invoices:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
