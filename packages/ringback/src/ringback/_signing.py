@@ -21,6 +21,7 @@ from ringback._errors import RingbackError
 __all__ = [
     "InvalidSecret",
     "InvalidSignature",
+    "check_secrets",
     "id_names_path",
     "new_key_pair",
     "new_message_id",
@@ -168,6 +169,11 @@ _KINDS: Mapping[str, Callable[[str], _Key]] = {
     "whsk": _SecretKey,
     "whpk": _PublicKey,
 }
+
+
+def check_secrets(secrets: Sequence[str]) -> None:
+    """Raise `InvalidSecret` if one of `secrets` cannot be read, or if there is none."""
+    _prepared(tuple(secrets))
 
 
 @lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from testkit.serving import served
 
 from ringback._signing import new_key_pair, new_message_id, new_secret, sign
-from ringback.receiver import InvalidSignature, Message, Receiver
+from ringback.receiver import InvalidSecret, InvalidSignature, Message, Receiver
 
 on_shared_server = pytest.mark.asyncio(loop_scope="module")  # the loop in which `url` is served
 
@@ -281,6 +281,12 @@ def test_the_message_carries_id_time_and_bytes() -> None:
     assert message.id == headers["webhook-id"]
     assert message.timestamp == int(headers["webhook-timestamp"])
     assert message.json() == {"description": "Payment celebration", "paid": True}
+
+
+@pytest.mark.parametrize("secrets", [(), ("",), ("secret",), (SECRET, "whsec_short")])
+def test_a_secret_that_cannot_be_read_is_reported_at_once(secrets: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidSecret):
+        Receiver(*secrets)
 
 
 def test_the_clock_and_the_tolerance_are_settings() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from ringback._signing import TOLERANCE, InvalidSignature, verify
+from ringback._signing import TOLERANCE, InvalidSignature, check_secrets, verify
 
 __all__ = ["Message", "Receiver"]
 
@@ -52,6 +52,8 @@ class Receiver:
     request. Behind a proxy that rewrites paths, give `path`: a function from the path seen here to the path
     that the provider called. For providers whose ids have no such hash, say ``check_path=False``; then a
     message for one path is accepted at every path that shares the secret.
+
+    Raises `InvalidSecret` at once for a secret that cannot be read.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Receiver:
         check_path: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        check_secrets(secrets)
         self._secrets = secrets
         self._tolerance = tolerance
         self._max_body = max_body
