@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from math import inf
 
+from ringback._message import Failure, FailureReason
 from ringback._response import ResponseReader
 from ringback._urls import IPAddress
 
@@ -18,18 +19,19 @@ _SLICE = 64 * 1024
 class Connection(asyncio.Protocol):
     """A connection to one judged address, used for one request at a time.
 
-    `place` is the key of the pool: partition, scheme, host, port. Anything that arrives while no request
+    While it is open it is in `open_connections`. Anything that arrives while no request
     is out closes it, for no honest receiver speaks first.
     """
 
     __slots__ = (
         "_answered",
-        "_lost",
+        "_open",
         "_reader",
         "_transport",
         "_writable",
         "address",
         "closed",
+        "deadline",
         "idle_since",
         "place",
         "remote",
@@ -37,15 +39,16 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(
-        self, place: Place, address: IPAddress, sock: socket.socket, lost: Callable[["Connection"], None]
+        self, place: Place, address: IPAddress, sock: socket.socket, open_connections: "set[Connection]"
     ) -> None:
         self.place = place
         self.address = address
         self.remote = str(address)
         self.sock = sock
         self.closed = False
+        self.deadline = inf
         self.idle_since = 0.0
-        self._lost = lost
+        self._open = open_connections
         self._transport: asyncio.Transport | None = None
         self._reader: ResponseReader | None = None
         self._answered: asyncio.Future[None] | None = None
@@ -53,10 +56,16 @@ class Connection(asyncio.Protocol):
 
     # ---- what the transport calls -------------------------------------------------------------------------
 
-    async def exchange(self, head: bytes, body: bytes, reader: ResponseReader) -> None:
-        """Write the request and return when `reader` is done; the connection is dropped on any error."""
-        assert self._transport is not None
+    async def exchange(self, head: bytes, body: bytes, reader: ResponseReader, deadline: float) -> None:
+        """Write the request and return when `reader` is done; the connection is dropped on any error.
+
+        `deadline`, in the loop's time, is only noted here; whoever watches it calls `expire`.
+        """
+        if self.closed or self._transport is None:
+            detail = "the receiver closed the connection before the request was written"
+            raise Failure(FailureReason.RESET, detail)
         self._reader = reader
+        self.deadline = deadline
         self._answered = asyncio.get_running_loop().create_future()
         try:
             if len(body) <= _SLICE:
@@ -67,6 +76,13 @@ class Connection(asyncio.Protocol):
         except BaseException:
             self.abort()
             raise
+
+    def expire(self) -> None:
+        """The deadline of the request has passed: what came so far is all there is."""
+        reader = self._reader
+        if reader is not None:
+            reader.deadline_passed()
+            self._finish(reader)
 
     def is_fresh(self) -> bool:
         """Whether nothing has come in since the last response: neither bytes nor the end.
@@ -96,6 +112,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._open.add(self)
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
@@ -110,7 +127,7 @@ class Connection(asyncio.Protocol):
         if reader is not None:
             reader.end_of_file(exc)
             self._finish(reader)
-        self._lost(self)
+        self._open.discard(self)
 
     def pause_writing(self) -> None:
         if self._writable is not None:
@@ -124,6 +141,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, reader: ResponseReader) -> None:
         self._reader = None
+        self.deadline = inf
         if self._writable is not None:
             self._writable.set()
         if not reader.reusable or (self._transport is not None and self._transport.get_write_buffer_size()):

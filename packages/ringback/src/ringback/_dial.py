@@ -5,11 +5,11 @@ import errno
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringback import _tls
-from ringback._connection import Connection
+from ringback._connection import Connection, Place
 from ringback._guard import Guard, Unresolved
 from ringback._message import Failure, FailureReason, Limits
 from ringback._response import ResponseReader
@@ -67,15 +67,15 @@ class Dialer:
 
     async def connect(
         self,
-        place: tuple[str, str, str, int],
+        place: Place,
         url: Url,
         addresses: Sequence[IPAddress],
-        lost: Callable[[Connection], None],
+        open_connections: set[Connection],
     ) -> Connection:
         """A connection to the first of the judged `addresses` that answers, ready for a request to `url`."""
         sock, address = await self._first(url, addresses)
         try:
-            connection = Connection(place, address, sock, lost)
+            connection = Connection(place, address, sock, open_connections)
             await self._attach(connection, sock, url)
         except BaseException:
             sock.close()
@@ -145,7 +145,7 @@ class Dialer:
             async with asyncio.timeout(self._limits.connect):
                 where = literal_address(proxy.url.host)
                 if where is None:
-                    where = (await self._guard.resolver.resolve(proxy.url.host, self._limits.dns))[0]
+                    where = (await self._guard.resolve(proxy.url.host, self._limits.dns))[0]
                 sock = await _connect(where, proxy.url.port, self._limits.connect)
                 try:
                     await self._ask_tunnel(

@@ -1,5 +1,6 @@
 """The one gate to the network: which URLs and addresses may be called, judged again at every attempt."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -118,29 +119,45 @@ class Guard:
         self.resolver: Resolver = resolver or SystemResolver()
         self._literals: dict[tuple[str, str, int], tuple[IPAddress, ...]] = {}
 
+    def literal(self, url: Url) -> tuple[IPAddress, ...] | None:
+        """The judged address if `url` writes one out, None if it holds a name; raises `Blocked`.
+
+        A verdict on a literal cannot change, since policies are immutable; it is remembered.
+        """
+        place = (url.scheme, url.host, url.port)
+        known = self._literals.get(place)
+        if known is None and (address := literal_address(url.host)) is not None:
+            self.policy.check_url(url)
+            if len(self._literals) >= _REMEMBERED_LITERALS:
+                self._literals.clear()
+            self._literals[place] = known = (address,)
+        return known
+
     async def addresses(self, url: Url, timeout: float) -> tuple[IPAddress, ...]:
         """The addresses of `url`, all of them judged; `timeout` bounds the lookup, in seconds.
 
         Raises `Blocked` if the policy refuses the URL or **any** of its addresses, since a name that
         mixes public and inside addresses is an attack or a mistake; `Unresolved` if it has none now.
         """
-        place = (url.scheme, url.host, url.port)
-        known = self._literals.get(place)
-        if known is not None:
-            return known
-        self.policy.check_url(url)
-        literal = literal_address(url.host)
+        literal = self.literal(url)
         if literal is not None:
-            if len(self._literals) >= _REMEMBERED_LITERALS:
-                self._literals.clear()
-            self._literals[place] = (literal,)
-            return (literal,)
-        found = tuple(dict.fromkeys(await self.resolver.resolve(url.host, timeout)))
-        if not found:
-            raise Unresolved(f"the name {url.host} has no address")
+            return literal
+        self.policy.check_url(url)
+        found = await self.resolve(url.host, timeout)
         for address in found:
             self.policy.check_address(url, address)
         return found
+
+    async def resolve(self, host: str, timeout: float) -> tuple[IPAddress, ...]:
+        """All addresses of a name within `timeout` seconds, not judged; raises `Unresolved`."""
+        try:
+            async with asyncio.timeout(timeout):
+                found = await self.resolver.resolve(host)
+        except TimeoutError:
+            raise Unresolved(f"the name {host} had no answer within {timeout:g} s") from None
+        if not found:
+            raise Unresolved(f"the name {host} has no address")
+        return tuple(dict.fromkeys(found))
 
 
 def _is_listed(host: str, entries: frozenset[str]) -> bool:

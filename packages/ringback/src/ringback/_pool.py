@@ -53,14 +53,11 @@ class Pool:
             self._sweep = asyncio.get_running_loop().call_later(self._limits.idle / 2, self._close_old)
 
     def close(self) -> None:
-        """Close all that wait, and keep none from now on."""
+        """Keep none from now on. Those that wait are open still, and known to the transport."""
         self.closed = True
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for waiting in self._idle.values():
-            for connection in waiting:
-                connection.close()
         self._idle.clear()
         self._count = 0
 

@@ -1,5 +1,7 @@
 """Reading one response: caps and strict framing round the llhttp parser, without any socket."""
 
+from typing import NoReturn
+
 import httptools
 
 from ringback._message import Failure, FailureReason, Limits
@@ -7,6 +9,7 @@ from ringback._message import Failure, FailureReason, Limits
 __all__ = ["ResponseReader"]
 
 _FRAMING_FACTOR = 4
+_FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding"})
 
 
 class _Stop(Exception):
@@ -25,42 +28,25 @@ class ResponseReader:
     decode.
     """
 
-    __slots__ = (
-        "_bytes",
-        "_chunks",
-        "_expected",
-        "_fields",
-        "_interim",
-        "_limits",
-        "_method",
-        "_parser",
-        "body_error",
-        "done",
-        "failure",
-        "head_complete",
-        "headers",
-        "reusable",
-        "size",
-        "status_code",
-    )
+    # Defaults of the class: most responses change few of them, and one reader is made for each.
+    done = False
+    failure: Failure | None = None
+    head_complete = False
+    status_code = 0
+    body_error: str | None = None
+    reusable = False
+    _size = 0
+    _bytes = 0
+    _interim = 0
+    _until_end_of_file = False
 
     def __init__(self, method: str, limits: Limits) -> None:
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
         self._method = method
         self._limits = limits
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        self._bytes = 0
-        self._fields = 0
-        self._interim = 0
-        self._expected: int | None = None  # bytes of the body; -1 until the end of file, -2 chunked
-        self._chunks: list[bytes] = []
-        self.size = 0
-        self.headers: list[tuple[str, str]] = []
-        self.status_code = 0
-        self.head_complete = False
-        self.done = False
-        self.reusable = False
-        self.body_error: str | None = None
-        self.failure: Failure | None = None
 
     @property
     def body(self) -> bytes:
@@ -94,15 +80,19 @@ class ResponseReader:
         if not self.head_complete:
             after = f"after {self._bytes} bytes of an answer" if self._bytes else "without an answer"
             self._fail(FailureReason.RESET, f"{why} {after}")
-        elif self._expected == -1 and error is None:
+        elif self._until_end_of_file and error is None:
             self.done = True
         else:
-            self._cut(f"{why} after {self.size} bytes of the body")
+            self._cut(f"{why} after {self._size} bytes of the body")
         self._end()
 
-    def stop(self, why: str) -> None:
-        """Give up on the rest of the body; only after the head is complete."""
-        self._cut(why)
+    def deadline_passed(self) -> None:
+        """No more time: with a complete head the response stands, without its whole body."""
+        if self.head_complete:
+            self._cut(f"the deadline passed after {self._size} bytes of the body")
+        else:
+            detail = f"no complete answer within the deadline, {self._bytes} bytes of it"
+            self._fail(FailureReason.TIMEOUT, detail)
         self._end()
 
     # ---- what the parser calls ----------------------------------------------------------------------------
@@ -113,42 +103,43 @@ class ResponseReader:
             raise _Stop
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields += 1
-        if self._fields > self._limits.fields:
-            why = f"more than {self._limits.fields} header fields"
-            if self.head_complete:
-                self._cut(f"{why}, trailers included")
-            else:
-                self._fail(FailureReason.TOO_MANY_FIELDS, why)
-            raise _Stop
-        if not self.head_complete:
-            self.headers.append((name.lower().decode("latin-1"), value.decode("latin-1").strip(" \t")))
+        if not self.head_complete:  # else a trailer: it counts as bytes, and means nothing
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None
+        if len(self._fields) > self._limits.fields:
+            self._fail(FailureReason.TOO_MANY_FIELDS, f"more than {self._limits.fields} header fields")
+            raise _Stop
+        self.headers = tuple(
+            [
+                (name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1"))
+                for name, value in self._fields
+            ]
+        )
         version, status = parser.get_http_version(), parser.get_status_code()
         if version not in {"1.1", "1.0"}:
             self._refuse(f"HTTP/{version} was not asked for")
-        if not 100 <= status <= 599:
-            self._refuse(f"{status} is not a status code")
-        if status < 200:
+        if status < 200 or status > 599:
             self._begin_interim(status)
             return
-        self._expected = self._framing(version, status)
+        length = self._body_length(version)
         self.status_code = status
         self.head_complete = True
-        self.reusable = self._expected != -1 and parser.should_keep_alive()
-        if self._expected == 0:
-            self.done = True
+        if status in {204, 304} or self._method == "HEAD" or (self._method == "CONNECT" and status < 300):
+            length = 0
+        self._until_end_of_file = length is None
+        self.done = length == 0
+        self.reusable = length is not None and parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
         if self.done:
             self.reusable = False
             raise _Stop
         self._chunks.append(data)
-        self.size += len(data)
-        if self.size > self._limits.body:
+        self._size += len(data)
+        if self._size > self._limits.body:
             self._cut(f"the body has more than {self._limits.body} bytes; the rest was not read")
             raise _Stop
 
@@ -156,39 +147,48 @@ class ResponseReader:
         if self.head_complete:
             self.done = True
         else:
-            self.headers.clear()
+            self._fields.clear()
 
     # ---- rules --------------------------------------------------------------------------------------------
 
     def _begin_interim(self, status: int) -> None:
+        if not 100 <= status <= 199:
+            self._refuse(f"{status} is not a status code")
         self._interim += 1
         if status == 101:
             self._refuse("status 101 switches to a protocol that was not asked for")
         if self._interim > self._limits.interim:
             self._fail(FailureReason.TOO_MANY_INTERIM, f"more than {self._limits.interim} interim responses")
             raise _Stop
-        if any(name in {"content-length", "transfer-encoding"} for name, _ in self.headers):
+        if any(name in _FRAMING for name, _ in self.headers):
             self._refuse(f"the interim response {status} announces a body")
 
-    def _framing(self, version: str, status: int) -> int:
-        """How the body ends (RFC 9112 section 6.3): its length, -1 at the end of file, -2 chunked."""
-        lengths = [value for name, value in self.headers if name == "content-length"]
-        codings = [value for name, value in self.headers if name == "transfer-encoding"]
-        if codings:
-            if lengths:
-                self._refuse("both Content-Length and Transfer-Encoding")
-            if version == "1.0" or len(codings) > 1 or codings[0].lower() != "chunked":
-                self._refuse(f"Transfer-Encoding {', '.join(codings)!r} in HTTP/{version}")
-        if len(lengths) > 1 or (lengths and not (lengths[0].isascii() and lengths[0].isdigit())):
-            self._refuse(f"Content-Length {', '.join(lengths)!r}")
-        coding = next((v for n, v in self.headers if n == "content-encoding"), "identity").lower()
-        if coding not in {"identity", ""}:
-            self.body_error = f"the body is coded as {coding[:40]!r}, although identity was asked for"
-        if self._method == "HEAD" or status in {204, 304} or (self._method == "CONNECT" and status < 300):
-            return 0
-        if codings:
-            return -2
-        return int(lengths[0]) if lengths else -1
+    def _body_length(self, version: str) -> int | None:
+        """How the body ends (RFC 9112 section 6.3): its length, -1 if chunked, None at the end of file."""
+        found = [field for field in self.headers if field[0] in _FRAMING]
+        if not found:
+            return None
+        name, value = found[0]
+        if len(found) == 1 and name == "content-length" and value.isascii() and value.isdigit():
+            return int(value)
+        return self._other_framing(version, found)
+
+    def _other_framing(self, version: str, found: list[tuple[str, str]]) -> int | None:
+        framing = []
+        for name, value in found:
+            if name != "content-encoding":
+                framing.append((name, value))
+            elif value.lower() not in {"identity", ""}:
+                self.body_error = f"the body is coded as {value[:40]!r}, although identity was asked for"
+        match framing:
+            case []:
+                return None
+            case [("content-length", value)] if value.isascii() and value.isdigit():
+                return int(value)
+            case [("transfer-encoding", value)] if value.lower() == "chunked" and version == "1.1":
+                return -1
+        told = ", ".join(f"{name}: {value[:40]!r}" for name, value in framing)
+        return self._refuse(f"the end of the body is told by {told} in HTTP/{version}")
 
     def _require_head(self) -> None:
         if not (self.head_complete or self.done):
@@ -213,7 +213,7 @@ class ResponseReader:
         else:
             self._fail(FailureReason.PROTOCOL_ERROR, f"the answer is not valid HTTP/1.x ({why})")
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str) -> NoReturn:
         self._fail(FailureReason.PROTOCOL_ERROR, f"the answer is not acceptable: {why}")
         raise _Stop
 

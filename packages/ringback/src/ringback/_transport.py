@@ -4,12 +4,14 @@ import asyncio
 import ssl
 
 from ringback._connection import Connection, Place
+from ringback._deadlines import Deadlines
 from ringback._dial import Dialer, Proxy
 from ringback._errors import Blocked
 from ringback._guard import Guard, Unresolved
 from ringback._message import Failure, FailureReason, Limits, Request, Response, encode_head
 from ringback._pool import Pool
 from ringback._response import ResponseReader
+from ringback._urls import Url
 
 __all__ = ["Failure", "FailureReason", "Limits", "Request", "Response", "Transport"]
 
@@ -40,7 +42,7 @@ class Transport:
         self._dialer = Dialer(guard, ssl_context, Proxy.from_setting(proxy) if proxy else None, self._limits)
         self._pool = Pool(self._limits)
         self._open: set[Connection] = set()
-        self._all_lost = asyncio.Event()
+        self._deadlines = Deadlines(self._open)
 
     async def send(self, request: Request, timeout: float = 20.0, *, reuse: str = "") -> Response:
         """Send `request`; all of it, from the name to the end of the body, within `timeout` seconds.
@@ -50,62 +52,45 @@ class Transport:
         """
         if self._pool.closed:
             raise RuntimeError("this transport is closed; make a new one")
+        head = encode_head(request)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        connection = await self._connection(request.url, reuse, deadline)
         reader = ResponseReader(request.method, self._limits)
-        connection: Connection | None = None
-        try:
-            async with asyncio.timeout(timeout):
-                head = encode_head(request)
-                connection = await self._connection(request, timeout, reuse)
-                await connection.exchange(head, request.body, reader)
-        except TimeoutError:
-            self._late(reader, timeout, sent=connection is not None)
-        except Blocked as error:
-            raise Failure(FailureReason.BLOCKED, error.reason) from error
-        except Unresolved as error:
-            raise Failure(FailureReason.UNRESOLVED, error.reason) from error
-        assert connection is not None
+        self._deadlines.watch(deadline)
+        await connection.exchange(head, request.body, reader, deadline)
         if reader.failure is not None:
             raise reader.failure
         if not connection.closed:
-            self._pool.give(connection, asyncio.get_running_loop().time())
-        return Response(
-            reader.status_code, tuple(reader.headers), reader.body, reader.body_error, connection.remote
-        )
+            self._pool.give(connection, loop.time())
+        return Response(reader.status_code, reader.headers, reader.body, reader.body_error, connection.remote)
 
     async def close(self) -> None:
         """Close every connection and wait until the sockets are gone; requests under way fail."""
         self._pool.close()
-        for connection in list(self._open):
-            connection.abort()
-        if self._open:
-            self._all_lost.clear()
-            await self._all_lost.wait()
+        self._deadlines.close()
+        while self._open:
+            for connection in list(self._open):
+                connection.abort()
+            await asyncio.sleep(0)  # the event loop reports each loss in its next turns
 
-    async def _connection(self, request: Request, timeout: float, reuse: str) -> Connection:
-        url = request.url
-        addresses = await self._guard.addresses(url, min(self._limits.dns, timeout))
+    async def _connection(self, url: Url, reuse: str, deadline: float) -> Connection:
         place: Place = (reuse, url.scheme, url.host, url.port)
-        kept = self._pool.take(place, addresses, asyncio.get_running_loop().time())
-        if kept is not None:
-            return kept
-        connection = await self._dialer.connect(place, url, addresses, self._lost)
-        self._open.add(connection)
-        if self._pool.closed:
-            connection.abort()
-        return connection
-
-    def _lost(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        if not self._open:
-            self._all_lost.set()
-
-    @staticmethod
-    def _late(reader: ResponseReader, timeout: float, *, sent: bool) -> None:
-        """What the end of the deadline means, by how far the request had come."""
-        if reader.head_complete:
-            reader.stop(f"the deadline of {timeout:g} s passed after {reader.size} bytes of the body")
-            return
-        stage = "no complete answer came" if sent else "no connection was made"
-        raise Failure(
-            FailureReason.TIMEOUT, f"{stage} within the deadline of {timeout:g} s", sent=sent
-        ) from None
+        loop = asyncio.get_running_loop()
+        try:
+            now = loop.time()
+            addresses = self._guard.literal(url)
+            if addresses is None:
+                addresses = await self._guard.addresses(url, min(self._limits.dns, deadline - now))
+                now = loop.time()
+            kept = self._pool.take(place, addresses, now)
+            if kept is not None:
+                return kept
+            async with asyncio.timeout_at(deadline):
+                return await self._dialer.connect(place, url, addresses, self._open)
+        except TimeoutError:
+            raise Failure(FailureReason.TIMEOUT, "no connection was made within the deadline") from None
+        except Blocked as error:
+            raise Failure(FailureReason.BLOCKED, error.reason) from error
+        except Unresolved as error:
+            raise Failure(FailureReason.UNRESOLVED, error.reason) from error
