@@ -7,6 +7,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from ringback import _tls
 from ringback._connection import Connection, Place
@@ -102,11 +103,10 @@ class Dialer:
             return await self._tunnel(self._proxy, url, address)
         sock = await _connect(address, url.port, seconds)
         try:
-            if sock.getpeername()[0] != str(address):
-                raise Failure(
-                    FailureReason.BLOCKED, f"connected to {sock.getpeername()[0]} instead of {address}"
-                )
-            if sock.getsockname()[0] == str(address) and not self._guard.policy.is_allowed(address):
+            peer = ip_address(sock.getpeername()[0])
+            if peer != address:
+                raise Failure(FailureReason.BLOCKED, f"connected to {peer} instead of {address}")
+            if peer == ip_address(sock.getsockname()[0]) and not self._guard.policy.is_allowed(peer):
                 raise Failure(FailureReason.BLOCKED, f"{address} is this machine itself")
         except BaseException:
             sock.close()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from ringback._addresses import embedded_address, is_metadata, judge_address
 from ringback._errors import Blocked
@@ -15,7 +15,8 @@ __all__ = ["Guard", "NetworkPolicy", "Unresolved"]
 DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
 
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
-_REMEMBERED_LITERALS = 4096
+_LOOPBACK4, _LOOPBACK6 = IPv4Address("127.0.0.1"), IPv6Address("::1")
+_REMEMBERED_PLACES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class NetworkPolicy:
         A name on another port, an inside name or plain http may still lead into `allow_networks`; then
         only the addresses decide, in `check_address`.
         """
-        self._check_host(url.host)
+        self.check_host(url.host)
         address = literal_address(url.host)
         if address is not None:
             self.check_address(url, address)
@@ -87,19 +88,28 @@ class NetworkPolicy:
         self._check_public(url)
 
     def is_allowed(self, address: IPAddress) -> bool:
-        """Whether `address` lies in `allow_networks`, and what it embeds may be called too."""
-        if not any(address in network for network in self.allow_networks):
+        """Whether `address` lies in `allow_networks`, and what it embeds may be called too.
+
+        ``::1`` counts as 127.0.0.1, for `localhost` stands for both on most systems.
+        """
+        if address == _LOOPBACK6 and self._contains(_LOOPBACK4):
+            return True
+        if not self._contains(address):
             return False
         inner = embedded_address(address)
         return inner is None or judge_address(inner) is None or self.is_allowed(inner)
 
-    def _check_host(self, host: str) -> None:
+    def check_host(self, host: str) -> None:
+        """Raise `Blocked` if a list of hosts (or a metadata service's name) rules `host` out."""
         if host in _METADATA_NAMES:
             raise Blocked(f"{host} is a cloud's metadata service and is never called")
         if _is_listed(host, self.deny_hosts):
             raise Blocked(f"{host} is on the list of hosts that are never called (deny_hosts)")
         if self.allow_hosts and not _is_listed(host, self.allow_hosts):
             raise Blocked(f"{host} is not on the list of hosts that may be called (allow_hosts)")
+
+    def _contains(self, address: IPAddress) -> bool:
+        return any(address in network for network in self.allow_networks)
 
     def _check_public(self, url: Url) -> None:
         if literal_address(url.host) is None and is_inside_name(url.host):
@@ -112,26 +122,27 @@ class NetworkPolicy:
 
 
 class Guard:
-    """A policy and a resolver: turns a URL into the addresses that may be connected to, and no others."""
+    """A policy and a resolver: turns a URL into the addresses that may be connected to, and no others.
+
+    Policies and tables do not change while a guard lives, so it remembers what it found good: an answer
+    that is the same as last time is not judged again, any other answer is.
+    """
 
     def __init__(self, policy: NetworkPolicy, resolver: Resolver | None = None) -> None:
         self.policy = policy
         self.resolver: Resolver = resolver or SystemResolver()
-        self._literals: dict[tuple[str, str, int], tuple[IPAddress, ...]] = {}
+        self._good: dict[tuple[str, str, int], tuple[IPAddress, ...]] = {}
 
     def literal(self, url: Url) -> tuple[IPAddress, ...] | None:
-        """The judged address if `url` writes one out, None if it holds a name; raises `Blocked`.
-
-        A verdict on a literal cannot change, since policies are immutable; it is remembered.
-        """
-        place = (url.scheme, url.host, url.port)
-        known = self._literals.get(place)
-        if known is None and (address := literal_address(url.host)) is not None:
+        """The judged address if `url` writes one out, None if it holds a name; raises `Blocked`."""
+        address = literal_address(url.host)
+        if address is None:
+            return None
+        good = self._good.get((url.scheme, url.host, url.port))
+        if good is None:
             self.policy.check_url(url)
-            if len(self._literals) >= _REMEMBERED_LITERALS:
-                self._literals.clear()
-            self._literals[place] = known = (address,)
-        return known
+            good = self._remember(url, (address,))
+        return good
 
     async def addresses(self, url: Url, timeout: float) -> tuple[IPAddress, ...]:
         """The addresses of `url`, all of them judged; `timeout` bounds the lookup, in seconds.
@@ -142,11 +153,15 @@ class Guard:
         literal = self.literal(url)
         if literal is not None:
             return literal
-        self.policy.check_url(url)
+        good = self._good.get((url.scheme, url.host, url.port))
+        if good is None:
+            self.policy.check_url(url)
         found = await self.resolve(url.host, timeout)
+        if found == good:
+            return good
         for address in found:
             self.policy.check_address(url, address)
-        return found
+        return self._remember(url, found)
 
     async def resolve(self, host: str, timeout: float) -> tuple[IPAddress, ...]:
         """All addresses of a name within `timeout` seconds, not judged; raises `Unresolved`."""
@@ -158,6 +173,12 @@ class Guard:
         if not found:
             raise Unresolved(f"the name {host} has no address")
         return tuple(dict.fromkeys(found))
+
+    def _remember(self, url: Url, found: tuple[IPAddress, ...]) -> tuple[IPAddress, ...]:
+        if len(self._good) >= _REMEMBERED_PLACES:
+            self._good.clear()
+        self._good[url.scheme, url.host, url.port] = found
+        return found
 
 
 def _is_listed(host: str, entries: frozenset[str]) -> bool:

@@ -1,10 +1,12 @@
 """Reading one response: caps and strict framing round the llhttp parser, without any socket."""
 
+import ssl
 from typing import NoReturn
 
 import httptools
 
 from ringback._message import Failure, FailureReason, Limits
+from ringback._tls import explain
 
 __all__ = ["ResponseReader"]
 
@@ -78,8 +80,10 @@ class ResponseReader:
             return
         why = f"the connection broke ({error})" if error else "the receiver closed the connection"
         if not self.head_complete:
-            after = f"after {self._bytes} bytes of an answer" if self._bytes else "without an answer"
-            self._fail(FailureReason.RESET, f"{why} {after}")
+            reason, came = FailureReason.RESET, f"after {self._bytes} bytes of an answer"
+            if isinstance(error, ssl.SSLError) and not self._bytes:
+                reason, why = explain(error)
+            self._fail(reason, f"{why} {came if self._bytes else 'without an answer'}")
         elif self._until_end_of_file and error is None:
             self.done = True
         else:
