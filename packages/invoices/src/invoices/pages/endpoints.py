@@ -1,0 +1,126 @@
+"""The hosted invoice: what it says, and the way from it to the payment provider and back."""
+
+import logging
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from invoices.invoices.lifecycle import Status
+from invoices.invoices.models import Invoice
+from invoices.invoices.service import pay_url
+from invoices.pages import assets
+from invoices.pages.rendering import page
+from invoices.payments.provider import Refused, Unavailable
+from invoices.payments.service import Bill, Cashier, UnknownLink
+from invoices.pdf import InvoicePdf, PdfFailed, Renderer
+from invoices.pdf.text import file_stem
+
+__all__ = ["router"]
+
+_log = logging.getLogger(__name__)
+
+STRIPE_CHECKOUT = "https://checkout.stripe.com"
+
+router = APIRouter(include_in_schema=False)
+router.include_router(assets.router)
+
+
+@router.get("/pay/{token}")
+async def show_invoice(request: Request, token: str) -> Response:
+    """The invoice and its state; after a visit to the checkout the provider is asked first."""
+    try:
+        bill = await Cashier.of(request.app.state).show(token, returned="returned" in request.query_params)
+    except UnknownLink:
+        return _unknown(request)
+    return _invoice(request, token, bill)
+
+
+@router.post("/pay/{token}")
+async def pay_invoice(request: Request, token: str) -> Response:
+    """Send the customer to the checkout; where nothing is to be paid, back to the invoice."""
+    cashier = Cashier.of(request.app.state)
+    try:
+        url = await cashier.begin(token)
+    except UnknownLink:
+        return _unknown(request)
+    except Unavailable as error:
+        _log.warning("a customer could not be sent to the checkout: %s", error)
+        bill = await cashier.show(token)
+        return _invoice(request, token, bill, problem="unavailable", status_code=503)
+    except Refused as error:
+        bill = await cashier.show(token)
+        problem = "too_large" if error.code == "amount_too_large" else "refused"
+        return _invoice(request, token, bill, problem=problem, status_code=502)
+    if url is None:
+        return RedirectResponse(_here(request, token), 303)
+    if _origin(url) not in _checkouts(request):
+        return page(request, "continue.html", testing=_testing(request), checkout_url=url)
+    return RedirectResponse(url, 303, headers={"Referrer-Policy": "no-referrer"})
+
+
+@router.get("/pay/{token}/invoice.pdf")
+async def read_pdf(request: Request, token: str) -> Response:
+    """The invoice as a PDF; whoever has the link has the invoice in full."""
+    try:
+        bill = await Cashier.of(request.app.state).show(token)
+    except UnknownLink:
+        return _unknown(request)
+    invoice = bill.invoice
+    renderer = getattr(request.app.state, "renderer", None) or Renderer()
+    link = pay_url(request.app.state.settings, invoice)
+    try:
+        pdf = await renderer.render(InvoicePdf.of(invoice, pay_url=link))
+    except PdfFailed as error:
+        _log.error("the PDF of invoice %r could not be made: %s", invoice.id, error)
+        return _invoice(request, token, bill, problem="no_pdf", status_code=503)
+    name = f"{file_stem(f'invoice-{invoice.id}')}.pdf"
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+    return Response(pdf, headers=headers, media_type="application/pdf")
+
+
+def _invoice(
+    request: Request, token: str, bill: Bill, *, problem: str | None = None, status_code: int = 200
+) -> Response:
+    invoice: Invoice = bill.invoice
+    return page(
+        request,
+        "invoice.html",
+        testing=_testing(request),
+        status_code=status_code,
+        form_targets=_checkouts(request),
+        headers={"Retry-After": "30"} if status_code == 503 else None,
+        invoice=invoice,
+        status=Status(invoice.status),
+        declined=bill.declined,
+        unconfirmed=bill.unconfirmed,
+        problem=problem,
+        here=_here(request, token),
+    )
+
+
+def _unknown(request: Request) -> Response:
+    return page(request, "unknown.html", testing=_testing(request), status_code=404)
+
+
+def _here(request: Request, token: str) -> str:
+    return f"{request.scope.get('root_path', '')}/pay/{token}"
+
+
+def _testing(request: Request) -> bool:
+    return not request.app.state.provider.livemode
+
+
+def _checkouts(request: Request) -> tuple[str, ...]:
+    """The origins on which a checkout is expected, and to which the page's form may lead."""
+    settings = request.app.state.settings
+    return (STRIPE_CHECKOUT,) if settings.payments == "stripe" else (_origin(settings.site),)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
