@@ -4,14 +4,14 @@ import re
 import textwrap
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP
+from email.utils import format_datetime
 
 import jinja2
 
 from invoices.invoices.money import display
-from invoices.mail.headers import UnsafeHeader, check_bytes, header_text, mail_address
+from invoices.mail.headers import Head, Mailbox, UnsafeHeader, check_bytes, header_text, mail_address
 from invoices.mail.letter import Letter
 from invoices.pdf.document import day
 from invoices.pdf.text import file_stem, printable
@@ -31,68 +31,52 @@ class Mail:
     html: str
 
 
-def read_sender(text: str) -> Address:
+def read_sender(text: str) -> Mailbox:
     """The sender of all mails, from `Name <box@domain>` or `box@domain`. Raises ValueError."""
     match = _SENDER.fullmatch(text.strip())
     if match is None or ("<" in text) != (">" in text):
         raise ValueError(f"INVOICES_MAIL_FROM must be like 'Name <box@example.org>', not {text!r}")
     try:
-        return Address(header_text((match["name"] or "").strip('" ')), addr_spec=match["box"])
+        return Mailbox(header_text((match["name"] or "").strip('" ')), match["box"])
     except UnsafeHeader as error:
         raise ValueError(f"INVOICES_MAIL_FROM cannot be used: {error}") from error
 
 
-def make_mail(letter: Letter, sender: Address, pdf: bytes | None) -> Mail:
+def make_mail(letter: Letter, sender: Mailbox, pdf: bytes | None) -> Mail:
     """The mail of a letter; without `pdf` it carries the link only.
 
     Where the customer's name or the invoice's number must not stand in a header, the header does without
     them: the customer is owed the mail all the same. Raises UnsafeHeader if even that mail is unsafe; then
     nothing may leave.
     """
-    words = _words(letter, attached=pdf is not None)
-    text, html = (
-        _TEMPLATES.get_template("invoice.txt").render(words),
-        _TEMPLATES.get_template("invoice.html").render(words),
-    )
-    recipient = None if letter.to is None else mail_address(letter.to)
+    address = None if letter.to is None else mail_address(letter.to)
     stem = file_stem(letter.document.id)
-
-    def assembled(*, plain: bool) -> bytes:
-        policy = SMTP if recipient is None or recipient.isascii() else SMTPUTF8
-        message = EmailMessage(policy=policy)
-        message["From"] = sender
-        if recipient is not None:
-            name = "" if plain else header_text(letter.document.customer)
-            message["To"] = Address(name, addr_spec=recipient)
-        message["Subject"] = "Your invoice" if plain else _subject(letter)
-        message["Date"] = datetime.fromtimestamp(letter.queued_at, UTC)
-        message["Message-ID"] = _message_id(letter, sender)
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday notices need not answer
-        message.set_content(text, cte="quoted-printable")
-        message.add_alternative(html, subtype="html", cte="quoted-printable")
-        if pdf is not None:
-            message.add_attachment(pdf, maintype="application", subtype="pdf", filename=f"invoice-{stem}.pdf")
-        _fix_boundaries(message, letter.digest)
-        raw = message.as_bytes()
-        check_bytes(raw, message)
-        return raw
-
+    html, body = _body(letter, pdf, f"invoice-{stem}.pdf")
     try:
-        raw = assembled(plain=False)
+        head = _head(letter, sender, address, courteous=True)
     except UnsafeHeader:
-        raw = assembled(plain=True)
+        head = _head(letter, sender, address, courteous=False)
+    raw = head.written() + body
+    check_bytes(raw, head)
     return Mail(
-        message_id=_message_id(letter, sender),
+        message_id=head.message_id,
         file_stem=f"{stem}-{letter.digest[:8]}",
-        sender=sender.addr_spec,
-        recipient=recipient,
+        sender=sender.address,
+        recipient=address,
         raw=raw,
         html=html,
     )
 
 
-def _message_id(letter: Letter, sender: Address) -> str:
-    return f"<{letter.digest}@{sender.domain}>"
+def _head(letter: Letter, sender: Mailbox, address: str | None, *, courteous: bool) -> Head:
+    name = header_text(letter.document.customer) if courteous else ""
+    return Head(
+        sender=sender,
+        recipient=None if address is None else Mailbox(name, address),
+        subject=_subject(letter) if courteous else "Your invoice",
+        date=format_datetime(datetime.fromtimestamp(letter.queued_at, UTC)),
+        message_id=f"<{letter.digest}@{sender.address.rpartition('@')[2]}>",
+    )
 
 
 def _subject(letter: Letter) -> str:
@@ -100,6 +84,18 @@ def _subject(letter: Letter) -> str:
     from_whom = f" from {document.seller}" if document.seller else ""
     amount = display(document.due_minor, document.currency)
     return header_text(f"Invoice {document.id}{from_whom}: {amount}")
+
+
+def _body(letter: Letter, pdf: bytes | None, file_name: str) -> tuple[str, bytes]:
+    words = _words(letter, attached=pdf is not None)
+    html = _TEMPLATES.get_template("invoice.html").render(words)
+    message = EmailMessage(policy=SMTP)
+    message.set_content(_TEMPLATES.get_template("invoice.txt").render(words), cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    if pdf is not None:
+        message.add_attachment(pdf, maintype="application", subtype="pdf", filename=file_name)
+    _fix_boundaries(message, letter.digest)
+    return html, message.as_bytes()
 
 
 def _fix_boundaries(message: EmailMessage, digest: str) -> None:

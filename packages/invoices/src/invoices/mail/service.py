@@ -13,18 +13,23 @@ UNADDRESSED = "unaddressed"
 """The destination, as the console shows it, of a mail to a customer whose address nobody gave."""
 
 
+def mail_key(invoice: Invoice, revision: int = 1) -> str:
+    """The key of an invoice's mail among its account's deliveries. By `pk`: an `id` may fill a key alone."""
+    return f"invoice:{invoice.pk}:sent:{revision}"
+
+
 async def queue_invoice_mail(
     session: AsyncSession, ringback: Ringback, invoice: Invoice, *, pay_url: str, revision: int = 1
 ) -> None:
     """Owes the customer the invoice by mail, in the words and amounts that hold now.
 
     Sending the same invoice again is a new `revision`, and so a new mail; within one revision every attempt
-    carries the same Message-ID. Never commits.
+    carries the same Message-ID, and queueing it twice sends it once. Never commits.
     """
     letter = make_letter(
         document=InvoicePdf.of(invoice, pay_url=pay_url),
         pay_url=pay_url,
-        reference=f"invoice:{invoice.pk}:sent:{revision}",
+        reference=mail_key(invoice, revision),
         queued_at=int(datetime.now(UTC).timestamp()),
         to=invoice.customer_email,
     )
@@ -33,6 +38,6 @@ async def queue_invoice_mail(
         "mail",
         letter.payload(),
         to=invoice.customer_email or UNADDRESSED,
-        key=f"invoice:{invoice.id}:sent",
+        key=letter.reference,
         owner=invoice.account_id,
     )

@@ -110,7 +110,7 @@ def view(data: InvoicePdf) -> dict[str, Any]:
     return {
         "id": number,
         "heading": f"Invoice {number}",
-        "footer": " · ".join(part for part in (seller, f"Invoice {_shortened(number)}") if part),
+        "footer": " · ".join(part for part in (_shortened(seller), f"Invoice {_shortened(number)}") if part),
         "seller": seller,
         "customer": printable(data.customer),
         "customer_email": printable(data.customer_email),
@@ -174,5 +174,5 @@ def _sums(data: InvoicePdf) -> list[dict[str, Any]]:
     ]
 
 
-def _shortened(number: str, most: int = 48) -> str:
-    return number if len(number) <= most else number[: most - 1] + "…"
+def _shortened(text: str, most: int = 36) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

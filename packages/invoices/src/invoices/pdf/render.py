@@ -58,13 +58,16 @@ def _order(data: InvoicePdf) -> bytes:
 
 
 async def _in_child(order: bytes, memory: int) -> bytes:
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "invoices.pdf", str(memory)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ},
-    )
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "invoices.pdf", str(memory)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ},
+        )
+    except OSError as error:
+        raise PdfFailed(f"the typesetter could not be started: {error}") from error
     try:
         pdf, complaint = await child.communicate(order)
     finally:

@@ -3,20 +3,24 @@
 import re
 import unicodedata
 
-# They turn the direction of what follows: with them a name can rewrite how an amount beside it reads.
-_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _GAP = re.compile(r"\s+")
-_UNREADABLE = {"Cc", "Cs", "Co", "Cn"}
+_UNREADABLE = {"Cc", "Cf", "Co", "Cs", "Cn"}
+
+# Of the format characters (Cf), those that letters of some scripts and emoji are joined with. The others are
+# not seen, or turn the direction of what follows: a name with them can change how an amount beside it reads.
+_JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 
 
 def printable(text: str) -> str:
     """`text` on one line, without what cannot be read.
 
-    Dropped are control characters, direction marks, lone surrogates, private and unassigned code points.
+    Dropped are control and format characters, lone surrogates, private and unassigned code points.
     """
-    spaced = _GAP.sub(" ", _TURNING.sub("", text))
-    kept = "".join(letter for letter in spaced if unicodedata.category(letter) not in _UNREADABLE)
-    return kept.strip()
+    spaced = _GAP.sub(" ", text)
+    kept = "".join(
+        letter for letter in spaced if letter in _JOINERS or unicodedata.category(letter) not in _UNREADABLE
+    )
+    return " ".join(kept.split())
 
 
 def file_stem(text: str, *, otherwise: str = "invoice") -> str:
