@@ -35,7 +35,7 @@ _PAGE: Final = """<!doctype html>
 </head>
 <body>
 <div id="swagger-ui" data-document="{document}"></div>
-<noscript>This page needs JavaScript; the document itself is at <a href="{document}">{document}</a>.</noscript>
+<noscript>This page needs JavaScript. The document itself: <a href="{document}">{document}</a></noscript>
 <script src="{root}/static/swagger-ui/swagger-ui-bundle.js"></script>
 <script src="{root}/static/docs.js"></script>
 </body>
@@ -56,16 +56,18 @@ def install(app: FastAPI) -> None:
     """Serve ``/docs`` and what it needs."""
 
     async def docs(request: Request) -> HTMLResponse:
-        root = escape(str(request.scope.get("root_path", "")).rstrip("/"))
+        root = escape(_root(request))
         document = f"{root}{escape(app.openapi_url or '')}"
         page = _PAGE.format(title=escape(f"{app.title}: API"), root=root, document=document)
         return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
 
     async def favicon(request: Request) -> RedirectResponse:
-        return RedirectResponse(
-            f"{str(request.scope.get('root_path', '')).rstrip('/')}/static/favicon.svg", 308
-        )
+        return RedirectResponse(f"{_root(request)}/static/favicon.svg", 308)
 
     app.add_route("/docs", docs, include_in_schema=False)
     app.add_route("/favicon.ico", favicon, include_in_schema=False)
     app.mount("/static", _CachedFiles(directory=_STATIC), name="static")
+
+
+def _root(request: Request) -> str:
+    return str(request.scope.get("root_path", "")).rstrip("/")

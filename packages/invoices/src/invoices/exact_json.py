@@ -23,7 +23,7 @@ def _whole(text: str) -> int | Decimal:
 
 class _ExactRequest(Request):
     async def json(self) -> Any:
-        """The body; NaN and Infinity, which are no JSON, are kept so that a field's own message refuses them."""
+        """The body. NaN and Infinity, which are no JSON, are kept: the field's own message refuses them."""
         if not hasattr(self, "_json"):
             text = (await self.body()).decode()
             self._json = json.loads(text, parse_float=Decimal, parse_int=_whole, parse_constant=Decimal)

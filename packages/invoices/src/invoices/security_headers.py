@@ -10,7 +10,7 @@ __all__ = ["SecurityHeaders", "policy"]
 
 
 def policy(**sources: str) -> str:
-    """A Content-Security-Policy that allows nothing but the given sources: ``policy(script_src="'self'")``."""
+    """A Content-Security-Policy that allows only these sources, such as ``script_src="'self'"``."""
     allowed = {
         "default-src": "'none'",
         "base-uri": "'none'",

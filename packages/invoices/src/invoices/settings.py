@@ -75,6 +75,15 @@ class Settings(BaseSettings):
             raise ValueError(f"{currency!r} is not a currency code of ISO 4217, such as USD or EUR")
         return currency
 
+    @field_validator("secret_key")
+    @classmethod
+    def _long(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value()) < 32:
+            raise ValueError(
+                "must have at least 32 characters, because the links of the hosted pages rest on it"
+            )
+        return key
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.payments == "stripe" and not (self.stripe_secret_key and self.stripe_webhook_secret):
@@ -107,8 +116,6 @@ class Settings(BaseSettings):
     def server_key(self) -> bytes:
         """The key behind the links of the hosted pages, at least 32 bytes, kept over restarts."""
         if given := self.secret_key.get_secret_value():
-            if len(given) < 32:
-                raise ValueError("INVOICES_SECRET_KEY must have at least 32 characters")
             return given.encode()
         path = self.prepare_data_dir() / "secret-key"
         try:

@@ -22,6 +22,7 @@ __all__ = [
     "ensure_default",
     "is_open",
     "listed",
+    "rotate_secret",
     "show",
 ]
 
@@ -75,6 +76,12 @@ async def show(session: AsyncSession, ringback: Ringback, name: str) -> Credenti
     """An account and its signing secret."""
     await _existing(session, name)
     return Credentials(name, await ringback.signing_secret(session, owner=name))
+
+
+async def rotate_secret(session: AsyncSession, ringback: Ringback, name: str) -> Credentials:
+    """A new signing secret; for 24 hours callbacks carry the signatures of both."""
+    await _existing(session, name)
+    return Credentials(name, await ringback.rotate_secret(session, owner=name))
 
 
 async def listed(session: AsyncSession) -> Sequence[tuple[Account, int]]:

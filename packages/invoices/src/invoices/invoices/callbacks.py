@@ -1,4 +1,4 @@
-"""What the service promises to call: the external API that an API user builds, declared as FastAPI's tutorial does."""
+"""What the service promises to call: the external API, declared as in FastAPI's tutorial."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel

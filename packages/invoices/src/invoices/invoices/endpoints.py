@@ -8,17 +8,25 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from invoices.accounts.access import AccountDep, NoAccess, NoKey
 from invoices.database import ReadSessionDep, SessionDep
-from invoices.errors import Invalid, TooLarge, UnsupportedType, responses
+from invoices.errors import Invalid, ServiceError, TooLarge, UnsupportedType, responses
 from invoices.exact_json import ExactJsonRoute
 from invoices.invoices import money, schemas, service
 from invoices.invoices.callbacks import invoices_callback_router
 from invoices.invoices.idempotency import IdempotencyKey, KeyInUse, KeyReused, Once
 from invoices.invoices.lifecycle import Status
 from invoices.invoices.models import Invoice
+from invoices.pdf import InvoicePdf, PdfFailed, Renderer
 from invoices.settings import Settings
 from ringback import Callbacks, Ringback
 
 __all__ = ["router"]
+
+
+class PdfUnavailable(ServiceError):
+    """The PDF cannot be made now; the invoice itself stays valid."""
+
+    status_code = 503
+
 
 router = APIRouter(
     prefix="/invoices",
@@ -114,6 +122,31 @@ async def read_invoice(
     return await _detail(row, session, settings, ringback)
 
 
+@router.get(
+    "/{invoice_id}/pdf",
+    response_class=Response,
+    responses={
+        **responses(service.InvoiceNotFound, PdfUnavailable),
+        200: {"description": "The invoice as a PDF.", "content": {"application/pdf": {}}},
+    },
+)
+async def read_pdf(
+    invoice_id: InvoiceIdPath,
+    account: AccountDep,
+    session: ReadSessionDep,
+    settings: SettingsDep,
+    request: Request,
+) -> Response:
+    """Read an invoice as a PDF, as it stands now."""
+    row = await service.get(session, account.id, invoice_id)
+    renderer: Renderer = request.app.state.renderer
+    try:
+        pdf = await renderer.render(InvoicePdf.of(row, pay_url=service.pay_url(settings, row)))
+    except PdfFailed as error:
+        raise PdfUnavailable(f"no PDF could be made now: {error}") from error
+    return Response(pdf, media_type="application/pdf")
+
+
 @router.post("/{invoice_id}/void", responses=responses(service.InvoiceNotFound, service.TransitionRefused))
 async def void_invoice(
     invoice_id: InvoiceIdPath,
@@ -139,12 +172,13 @@ async def _detail(
             state=report.state,
             attempts=report.attempts,
             next_attempt_at=_moment(report.next_attempt_at),
-            status_code=report.last_status_code,
+            status_code=report.status_code,
             verdict=report.verdict,
             created_at=datetime.fromtimestamp(report.created_at, UTC),
             finished_at=_moment(report.finished_at),
         )
         for report in reports
+        if report.callback is not None
     ]
     return schemas.InvoiceDetail(**_state(row, settings), deliveries=deliveries)
 

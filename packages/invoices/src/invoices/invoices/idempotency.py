@@ -103,8 +103,8 @@ class Once:
         await repository.forget_answers(self.session, not_before=now - LIFETIME)
 
     async def _lock(self, key: str) -> None:
-        # SQLite has one writer at a time, and this transaction is it. On PostgreSQL the twin may run in another
-        # process, which the lock table of the database sees.
+        # SQLite has one writer at a time, and this transaction is it. On PostgreSQL the twin may run in
+        # another process, which the lock table of the database sees.
         if self.session.get_bind().dialect.name != "postgresql":
             return
         digest = hashlib.sha256(f"{self.account_id}\n{key}".encode()).digest()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, select, tuple_
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,12 +20,10 @@ async def add(session: AsyncSession, values: dict[str, Any]) -> Invoice | None:
     return (await session.scalars(statement)).one_or_none()
 
 
-async def get(
-    session: AsyncSession, account_id: str, invoice_id: str, *, lock: bool = False
-) -> Invoice | None:
+async def get(session: AsyncSession, account_id: str, invoice_id: str) -> Invoice | None:
     """An account's invoice by its id."""
     statement = select(Invoice).where(Invoice.account_id == account_id, Invoice.id == invoice_id)
-    return (await session.scalars(_locked(statement) if lock else statement)).one_or_none()
+    return (await session.scalars(statement)).one_or_none()
 
 
 async def by_token_hash(session: AsyncSession, digest: str) -> Invoice | None:
@@ -82,7 +80,3 @@ async def forget_answers(session: AsyncSession, *, not_before: datetime, limit: 
     await session.execute(
         delete(StoredAnswer).where(names.in_(old)), execution_options={"synchronize_session": False}
     )
-
-
-def _locked(statement: Select[tuple[Invoice]]) -> Select[tuple[Invoice]]:
-    return statement.with_for_update().execution_options(populate_existing=True)

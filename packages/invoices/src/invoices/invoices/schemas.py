@@ -165,7 +165,7 @@ class InvoicePage(BaseModel):
 CallbackUrl = Annotated[
     HttpUrl,
     Field(
-        description="Where to call you back when the invoice is paid: the beginning of the URL in the callback.",
+        description="Where to call you back about the invoice: the beginning of the callback's URL.",
         examples=["https://www.external.org/events"],
     ),
 ]

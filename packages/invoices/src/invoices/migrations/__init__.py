@@ -21,7 +21,7 @@ class SchemaError(Exception):
 
 
 def upgrade(connection: Connection) -> None:
-    """Run what is missing inside the caller's transaction; a second process waits, and finds nothing to do."""
+    """Run what is missing inside the caller's transaction; a second process waits and finds nothing to do."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     current = _current(connection)

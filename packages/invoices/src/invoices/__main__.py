@@ -1,0 +1,5 @@
+"""``python -m invoices`` does what the command ``invoices`` does."""
+
+from invoices.cli import main
+
+main()

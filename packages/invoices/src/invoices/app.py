@@ -1,0 +1,98 @@
+"""The composition root: every part of the service is made here and put together."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from invoices import __version__, docs_page, errors, migrations
+from invoices.accounts import service as accounts
+from invoices.database import connect, make_sessions
+from invoices.errors import UnexpectedErrors
+from invoices.invoices import endpoints as invoice_endpoints
+from invoices.invoices.callbacks import invoice_notification
+from invoices.invoices.idempotency import KeysInUse
+from invoices.limits import BodyLimits
+from invoices.mail.channel import TIMEOUT as MAIL_TIMEOUT
+from invoices.mail.channel import MailChannel
+from invoices.pages import endpoints as page_endpoints
+from invoices.payments import endpoints as payment_endpoints
+from invoices.payments.provider import Provider
+from invoices.payments.sandbox import Sandbox
+from invoices.pdf import Renderer
+from invoices.security_headers import SecurityHeaders
+from invoices.settings import Settings
+from ringback import Ringback
+
+__all__ = ["create_app"]
+
+logger = logging.getLogger(__name__)
+
+_DESCRIPTION = """
+Create an invoice; the service sends it to your customer, collects the money, and calls your API back.
+What to build for that is under **Callbacks** of *Create Invoice*. Every error is a problem document
+(RFC 9457) that names the field and the reason.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The whole service; also for ``uvicorn --factory invoices.app:create_app``."""
+    settings = settings or Settings()
+    settings.prepare_data_dir()
+    app = FastAPI(
+        title="Invoices",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    engine = connect(settings.database)
+    app.state.settings = settings
+    app.state.engine = engine
+    app.state.sessions = make_sessions(engine)
+    app.state.keys_in_use = KeysInUse()
+    app.state.renderer = renderer = Renderer()
+    app.state.provider = Provider.from_settings(settings)
+    ringback = Ringback(
+        app, database=engine, worker=settings.worker, allow_networks=settings.callback_allow_networks
+    )
+    ringback.acknowledge(invoice_notification, lambda answer: answer.ok)
+    ringback.channel("mail", MailChannel(settings, renderer=renderer), timeout=MAIL_TIMEOUT)
+    errors.install(app)
+    docs_page.install(app)
+    app.include_router(invoice_endpoints.router)
+    app.include_router(payment_endpoints.router)
+    app.include_router(page_endpoints.router)
+    _mount_sandbox(app, settings)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimits)
+    app.add_middleware(UnexpectedErrors)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _mount_sandbox(app: FastAPI, settings: Settings) -> None:
+    app.state.sandbox = None
+    if settings.payments == "sandbox":
+        app.state.sandbox = Sandbox.from_settings(settings)
+        app.mount("/sandbox", app.state.sandbox.app)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    embedded = settings.worker == "embedded"
+    async with app.state.engine.begin() as connection:
+        await connection.run_sync(migrations.upgrade if embedded else migrations.check)
+    async with app.state.sessions.begin() as session:
+        await accounts.ensure_default(session)
+    if settings.callback_allow_networks:
+        networks = ", ".join(settings.callback_allow_networks)
+        logger.warning("callbacks may reach these networks beside the public internet: %s", networks)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(app.state.provider.close)
+        if app.state.sandbox is not None:
+            await stack.enter_async_context(app.state.sandbox.running())
+        yield
