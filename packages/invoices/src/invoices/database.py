@@ -1,6 +1,7 @@
 """The service's one database, which Ringback shares, and the only commit: at the edge of a request."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from ringback import Ringback
 
-__all__ = ["Base", "Moment", "ReadSessionDep", "SessionDep", "connect", "make_sessions"]
+__all__ = ["Base", "Moment", "ReadSessionDep", "SessionDep", "connect", "make_sessions", "reading"]
 
 
 class Base(DeclarativeBase):
@@ -59,6 +60,14 @@ def make_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
+@asynccontextmanager
+async def reading(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    """One transaction that only reads, and so waits for no writer on SQLite."""
+    async with sessions() as session:
+        await session.connection(execution_options={"sqlite_read_only": True})
+        yield session
+
+
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     """One transaction for one request, committed before the answer leaves; any exception rolls it back."""
     async with request.app.state.sessions.begin() as session:
@@ -66,9 +75,8 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 
 
 async def get_read_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """One transaction that only reads, and so waits for no writer on SQLite."""
-    async with request.app.state.sessions() as session:
-        await session.connection(execution_options={"sqlite_read_only": True})
+    """One transaction that only reads, for one request."""
+    async with reading(request.app.state.sessions) as session:
         yield session
 
 

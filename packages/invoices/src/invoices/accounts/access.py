@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from invoices.accounts import keys, repository
 from invoices.accounts.models import Account
 from invoices.accounts.service import DEFAULT
+from invoices.database import reading
 from invoices.errors import Forbidden, Unauthorized
 
 __all__ = ["AccountDep", "NoAccess", "NoKey", "is_loopback", "refusal_in_open_mode"]
@@ -65,8 +66,7 @@ async def current_account(
 
     Read in a transaction of its own: the request's own one must not be open yet while names are resolved.
     """
-    async with request.app.state.sessions() as session:
-        await session.connection(execution_options={"sqlite_read_only": True})
+    async with reading(request.app.state.sessions) as session:
         if credentials is not None:
             return await _of_key(session, credentials.credentials)
         if "authorization" in request.headers or await repository.any_key(session):

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from invoices.accounts.access import AccountDep, NoAccess, NoKey
-from invoices.database import ReadSessionDep, SessionDep
+from invoices.database import ReadSessionDep, SessionDep, reading
 from invoices.errors import Invalid, ServiceError, TooLarge, UnsupportedType, responses
 from invoices.exact_json import ExactJsonRoute
 from invoices.invoices import money, schemas, service
@@ -133,12 +133,13 @@ async def read_invoice(
 async def read_pdf(
     invoice_id: InvoiceIdPath,
     account: AccountDep,
-    session: ReadSessionDep,
     settings: SettingsDep,
     request: Request,
 ) -> Response:
     """Read an invoice as a PDF, as it stands now."""
-    row = await service.get(session, account.id, invoice_id)
+    # A transaction of its own, over before the rendering starts: a reader holds up SQLite's writers.
+    async with reading(request.app.state.sessions) as session:
+        row = await service.get(session, account.id, invoice_id)
     renderer: Renderer = request.app.state.renderer
     try:
         pdf = await renderer.render(InvoicePdf.of(row, pay_url=service.pay_url(settings, row)))
