@@ -244,6 +244,12 @@ def starlette_endpoint(receiver: Receiver) -> Callable[[Request], Awaitable[Resp
     return notification
 
 
+async def test_what_another_receiver_verified_is_verified_again() -> None:
+    inner, outer = Receiver(new_secret()), Receiver(SECRET)
+    async with served(outer.protect(fastapi_app(inner))) as url:
+        assert (await post(url + PATH, signed_headers())).status_code == 403
+
+
 # --- settings ----------------------------------------------------------------------------------------------
 
 

@@ -100,8 +100,8 @@ class Receiver:
         The body stays readable. FastAPI reads a declared body before its dependencies run, so only `protect`
         holds the size limit before anything is read. Refuses with a 403 that states the reason.
         """
-        verified = request.scope.get(_VERIFIED)
-        if isinstance(verified, Message):
+        by, verified = request.scope.get(_VERIFIED, (None, None))
+        if by is self and isinstance(verified, Message):  # what another receiver verified counts for nothing
             return verified
         try:
             body = await self._body_of(request)
@@ -129,7 +129,7 @@ class Receiver:
             except ClientDisconnect:
                 return
             else:
-                await app({**scope, _VERIFIED: message}, _once_more(body, receive), send)
+                await app({**scope, _VERIFIED: (self, message)}, _once_more(body, receive), send)
 
         return protected
 
