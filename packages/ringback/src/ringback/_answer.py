@@ -1,0 +1,155 @@
+"""The answer to a callback, judged by the responses that the published document declares."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from ringback._references import follow
+from ringback._schemas import Schema, compile_schema, json_path
+
+__all__ = [
+    "MAX_ANSWER_BYTES",
+    "Answer",
+    "AnswerReader",
+    "DeclaredResponse",
+    "declared_responses",
+    "is_json",
+    "read_json",
+]
+
+MAX_ANSWER_BYTES: Final = 1_000_000
+"""Bytes of an answer that are read as JSON; a longer one is a breach."""
+
+Headers = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an answer is by the document.
+
+    `declared` says whether its status is documented. `breach` is what in it breaks the document, with the
+    JSON path, or None. `value` is the model that the callback declares for it, the JSON value where there
+    is no model, and None after a breach.
+    """
+
+    declared: bool
+    breach: str | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredResponse:
+    """One entry of the operation's responses: a schema for each media type, none where no body is due."""
+
+    content: Mapping[str, Schema]
+    model: TypeAdapter[Any] | None = None
+
+
+class AnswerReader:
+    """Judges answers by status, then by media type, then by schema."""
+
+    __slots__ = ("_responses",)
+
+    def __init__(self, responses: Mapping[str, DeclaredResponse]) -> None:
+        self._responses = responses
+
+    def check(self, status_code: int, headers: Headers, body: bytes) -> Answer:
+        """The verdict on one answer. Never raises, whatever the receiver sent."""
+        responses = self._responses
+        declared = (
+            responses.get(str(status_code))
+            or responses.get(f"{status_code // 100}XX")
+            or responses.get("default")
+        )
+        if declared is None:
+            known = ", ".join(responses) or "none"
+            return Answer(False, f"status {status_code} is not documented (documented: {known})")
+        if not declared.content:
+            return Answer(True)
+        media_type = _media_type(headers)
+        schema = _schema_for(declared.content, media_type)
+        if schema is None:
+            return Answer(
+                True,
+                f"media type {media_type!r} is not documented (documented: {', '.join(declared.content)})",
+            )
+        if not is_json(media_type or next(iter(declared.content))):
+            return _read_text(schema, body)
+        return _read(schema, declared.model, body)
+
+
+def declared_responses(
+    document: Mapping[str, Any], operation: Mapping[str, Any], models: Mapping[str, TypeAdapter[Any]]
+) -> dict[str, DeclaredResponse]:
+    """The responses of a callback operation, compiled, each with its model where `models` has its status."""
+    responses: dict[str, DeclaredResponse] = {}
+    for code, node in operation.get("responses", {}).items():
+        if str(code).startswith("x-"):
+            continue
+        content = follow(document, node).get("content", {})
+        schemas = {
+            media_type.lower(): compile_schema(document, follow(document, media).get("schema"))
+            for media_type, media in content.items()
+        }
+        name = "default" if str(code) == "default" else str(code).upper()
+        responses[name] = DeclaredResponse(schemas, models.get(name))
+    return responses
+
+
+def read_json(body: bytes) -> Any:
+    """Parse JSON within the caps; raises ValueError with the reason.
+
+    The parser itself stops at 200 arrays and objects inside one another, so no depth exhausts the stack.
+    """
+    if len(body) > MAX_ANSWER_BYTES:
+        raise ValueError(f"has {len(body):,} bytes; at most {MAX_ANSWER_BYTES:,} are read")
+    return from_json(body, allow_inf_nan=False)
+
+
+def _read(schema: Schema, model: TypeAdapter[Any] | None, body: bytes) -> Answer:
+    try:
+        value = read_json(body)
+    except ValueError as error:
+        # A schema that allows anything promises nothing, so nothing is broken.
+        return Answer(True) if schema.anything else Answer(True, f"the body is not JSON: {error}")
+    breach = schema.breach(value)
+    if breach is not None or model is None:
+        return Answer(True, breach, None if breach else value)
+    try:
+        return Answer(True, None, model.validate_json(body))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return Answer(
+            True, f"as documented, but the model refuses {json_path(list(first['loc']))}: {first['msg']}"
+        )
+
+
+def _read_text(schema: Schema, body: bytes) -> Answer:
+    text = body.decode("utf-8", "replace")
+    breach = schema.breach(text)
+    return Answer(True, breach, None if breach else text)
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a media type is JSON (RFC 8259, or RFC 6839's ``+json``)."""
+    return media_type == "application/json" or media_type.endswith("+json") or media_type == "*/*"
+
+
+def _schema_for(content: Mapping[str, Schema], media_type: str) -> Schema | None:
+    if not media_type:
+        return next(iter(content.values()))
+    found = content.get(media_type)
+    if found is None:
+        kind = media_type.partition("/")[0]
+        found = content.get(f"{kind}/*") or content.get("*/*")
+    return found
+
+
+def _media_type(headers: Headers) -> str:
+    for name, value in headers:
+        if name.lower() == "content-type":
+            return value.partition(";")[0].strip().lower()
+    return ""
