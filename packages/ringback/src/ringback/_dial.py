@@ -26,12 +26,11 @@ _UNREACHABLE = frozenset(
         errno.EHOSTDOWN,
         errno.EACCES,
         errno.EPERM,
-        errno.EADDRNOTAVAIL,
         errno.EAFNOSUPPORT,
         errno.EINVAL,
     }
 )
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN})
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
 @dataclass(frozen=True, slots=True)
