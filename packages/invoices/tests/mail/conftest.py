@@ -79,6 +79,7 @@ class MailServer:
     on_recipient: str | None = None
     on_data: str | None = None
     drop_after_data: bool = False
+    drop_at_quit: bool = False
     busy: asyncio.Event | None = None
 
     async def handle_MAIL(
@@ -107,6 +108,12 @@ class MailServer:
         if self.drop_after_data:
             server.transport.abort()
         return self.on_data or "250 2.0.0 queued as 4711"
+
+    async def handle_QUIT(self, server: SMTP, _session: Session, _envelope: Envelope) -> str:
+        if self.drop_at_quit:
+            assert isinstance(server.transport, asyncio.WriteTransport)
+            server.transport.abort()
+        return "221 bye"
 
     def login(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any

@@ -1,5 +1,6 @@
 """What a customer reads: the words in both parts, the attachment, the link, and nothing from elsewhere."""
 
+import json
 import re
 from collections.abc import Callable
 from email import message_from_bytes, policy
@@ -167,8 +168,6 @@ def test_no_words_of_a_customer_change_the_shape_of_the_text_part(mail: Make) ->
 
 
 def test_a_letter_survives_the_queue(letter: Callable[..., Letter]) -> None:
-    import json
-
     for made in (letter(), letter(to=None, title="東京 \u00e9", total_minor=2**53 + 1)):
         assert read_letter(json.dumps(made.payload()).encode()) == made
 

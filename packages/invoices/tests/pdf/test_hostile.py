@@ -22,6 +22,7 @@ from invoices.pdf import (
     render,
     render_invoice,
 )
+from invoices.pdf._typesetting import typeset
 from invoices.pdf.document import LONGEST_TEXT, MOST_LINES, view
 from invoices.pdf.text import file_stem, printable
 
@@ -186,6 +187,11 @@ async def test_what_takes_too_long_is_stopped(invoice: Make) -> None:
 async def test_what_takes_too_much_memory_is_stopped(invoice: Make) -> None:
     with pytest.raises(PdfFailed, match="the typesetter ended with"):
         await Renderer(memory=64 << 20).render(invoice())
+
+
+def test_what_the_template_cannot_set_is_a_failure_with_its_reason() -> None:
+    with pytest.raises(PdfFailed, match=r"the typesetter refused the invoice: .*seller"):
+        typeset(b'{"timestamp": 0, "invoice": {"tone": "open", "heading": ""}}')
 
 
 async def test_a_typesetter_that_is_not_there_is_a_failure(
