@@ -115,6 +115,22 @@ def operation_of(app: FastAPI, request: Request) -> str:
     return _operation_id(found[0])
 
 
+def operation_of_endpoint(app: FastAPI, endpoint: Callable[..., Any]) -> str:
+    """The operationId of the one operation that an endpoint function handles; raises `RingbackError`."""
+    found = {
+        _operation_id(context)
+        for context in iter_route_contexts(app.routes)
+        if getattr(context.original_route, "endpoint", None) is endpoint
+    }
+    name = getattr(endpoint, "__qualname__", repr(endpoint))
+    if len(found) != 1:
+        raise RingbackError(
+            f"{name} handles {len(found)} operations of this app. Name the one you mean by its operationId"
+            + (f": {', '.join(sorted(found))}." if found else ".")
+        )
+    return found.pop()
+
+
 def _declared_at(function: Callable[..., Any]) -> str:
     """``file:line`` of a function, the file relative to the working directory where it is below it."""
     code = getattr(inspect.unwrap(function), "__code__", None)

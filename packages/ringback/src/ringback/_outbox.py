@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,8 +14,6 @@ from ringback._signing import new_message_id
 from ringback._store.targets import StoredTarget, TargetStore
 from ringback._types import Delivery, Exchange, Target
 from ringback._urls import Url, parse_url
-
-Urls = Mapping[str, Url | None]
 
 _MAX_BODY = 256_000
 _MAX_NAME = 255
@@ -34,6 +32,23 @@ class Options:
     ordered: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class BoundUrl:
+    """Where one callback goes: the URL (None for nobody), the base as it was given, the contract's hash."""
+
+    url: Url | None
+    endpoint: str | None
+    contract: str
+
+    def row(self) -> dict[str, str | None]:
+        """The same as the target keeps it."""
+        return {
+            "url": None if self.url is None else str(self.url),
+            "endpoint": self.endpoint,
+            "contract": self.contract,
+        }
+
+
 class Outbox:
     """Adds rows to a transaction that it neither begins nor ends."""
 
@@ -47,40 +62,38 @@ class Outbox:
         self._contracts = contracts
         self._check_url = check_url
 
-    def evaluate(self, operation: str, exchange: Exchange) -> dict[str, Url | None]:
-        """The URL of each callback of an operation; None where the exchange names nobody to call.
+    def resolve(self, operation: str, exchange: Exchange) -> dict[str, BoundUrl]:
+        """Where each callback of an operation goes, by the expressions of its key.
 
-        Raises `UnusableValue` or `Blocked` where it names what cannot or must not be called.
+        Raises `UnusableValue` or `Blocked` where the exchange names what cannot or must not be called.
         """
-        urls = {
-            name: contract.url(exchange)
-            for name, contract in self._contracts().of_operation(operation).items()
-        }
-        for url in urls.values():
+        resolved: dict[str, BoundUrl] = {}
+        for name, contract in self._contracts().of_operation(operation).items():
+            url = contract.url(exchange)
             if url is not None:
                 self._check_url(url)
-        return urls
+            endpoint = None if url is None else contract.base(exchange)
+            resolved[name] = BoundUrl(url, endpoint, contract.fingerprint)
+        return resolved
 
     def bind(
         self,
         connection: Connection,
+        resolved: Mapping[str, BoundUrl],
         *,
         operation: str,
         key: str,
         owner: str,
-        exchange: Exchange,
-        replace_urls: bool = False,
+        replace: bool = False,
     ) -> Target:
-        """Evaluate the operation's expressions once and store the result under the caller's key."""
+        """Store what `resolve` gave under the caller's key."""
         key, owner = _name("key", key), _name("owner", owner)
-        contracts = self._contracts().of_operation(operation)
-        urls = self.evaluate(operation, exchange)
-        rows = {name: _row(contract, urls[name], exchange) for name, contract in contracts.items()}
+        rows = {name: bound.row() for name, bound in resolved.items()}
         id_ = self._targets.add(connection, owner, operation, key, rows)
         if id_ is None:
             stored = self._targets.find(connection, owner, operation, key)
             assert stored is not None, "a target is never deleted while its key is taken"
-            id_ = self._rebind(connection, stored, rows, key, replace_urls)
+            id_ = self._rebind(connection, stored, rows, key, replace)
         return Target(id_, owner, operation, key, {name: row["url"] for name, row in rows.items()})
 
     def _rebind(
@@ -89,12 +102,12 @@ class Outbox:
         stored: StoredTarget,
         rows: Mapping[str, Any],
         key: str,
-        replace_urls: bool,
+        replace: bool,
     ) -> int:
         before = {name: row["url"] for name, row in stored.urls.items()}
         after = {name: row["url"] for name, row in rows.items()}
         if before != after:
-            if not replace_urls:
+            if not replace:
                 raise TargetConflict(
                     f"{key!r} is bound to {before} already, and this request says {after}. "
                     "Pass replace=True to bind(...) if the new URL shall be called from now on."
@@ -131,7 +144,7 @@ class Outbox:
         row = target.urls.get(contract.callback)
         if row is None or row["url"] is None:
             return None
-        url = _with_query(parse_url(row["url"]), payload.query)
+        url = contract.address(parse_url(row["url"]), payload)
         return self._add(
             connection,
             {
@@ -223,25 +236,9 @@ class Outbox:
         return found[0]
 
 
-def _row(contract: Contract, url: Url | None, exchange: Exchange) -> dict[str, str | None]:
-    return {
-        "url": None if url is None else str(url),
-        "endpoint": None if url is None else contract.base(exchange),
-        "contract": contract.fingerprint,
-    }
-
-
-def _with_query(url: Url, query: str | None) -> Url:
-    if not query:
-        return url
-    return replace(url, query=query if url.query is None else f"{url.query}&{query}")
-
-
 def _name(what: str, value: str) -> str:
     text = str(value)
-    if not 0 < len(text) <= _MAX_NAME or "\x00" in text:
+    # The owner may be empty: an app with one owner names none.
+    if (what == "key" and not text) or len(text) > _MAX_NAME or "\x00" in text:
         raise UnusableValue(what, f"{text[:40]!r} must have 1 to {_MAX_NAME} characters and no NUL")
     return text
-
-
-__all__ = ["Options", "Outbox", "Urls"]

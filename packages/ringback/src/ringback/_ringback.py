@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, overload
 
 from fastapi import FastAPI
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from ringback._database import configure_sqlite as _configure_sqlite
 from ringback._engine import Couriers, Engine, worker_name
 from ringback._errors import NothingDelivers, RingbackError
 from ringback._guard import Guard, NetworkPolicy
-from ringback._outbox import Outbox
+from ringback._outbox import BoundUrl, Outbox
 from ringback._resolver import SystemResolver
 from ringback._schedule import RetrySchedule
 from ringback._sending import AsyncSender, Sender, seconds_until
@@ -30,8 +30,6 @@ from ringback._store.store import Store
 from ringback._transport import Transport
 from ringback._types import Delivery, Exchange, Target
 from ringback._worker import WorkerSettings
-
-Answer = TypeVar("Answer")
 
 
 class Ringback:
@@ -89,9 +87,7 @@ class Ringback:
             raise RingbackError("This Ringback is attached to an app already; make one for each app.")
         self._app = app
         app.state.ringback = self
-        _document.publish(
-            app, self.contracts, declared=self.publish == "declared", policy=self._schedule.in_words()
-        )
+        _document.publish(app, form=self.publish)
         _fastapi.attach(app, self._lifespan)
 
     def contracts(self) -> Contracts:
@@ -150,20 +146,31 @@ class Ringback:
         replace: bool = False,
     ) -> Awaitable[Target] | Target:
         """Bind outside a request: `operation` is an operation id or the endpoint function."""
+        operation_id = self._operation_id(operation)
+        resolved = self.outbox.resolve(operation_id, exchange)
+        return self.bind_resolved(session, resolved, operation_id, key=key, owner=owner, replace=replace)
+
+    def bind_resolved(
+        self,
+        session: AsyncCaller | Caller,
+        resolved: Mapping[str, BoundUrl],
+        operation: str,
+        *,
+        key: str,
+        owner: str,
+        replace: bool,
+    ) -> Awaitable[Target] | Target:
+        """Store URLs that were resolved and judged before; what `Callbacks.bind` does."""
         self._require_delivery()
-        operation_id = self.contracts().operation_id(operation)
 
         def work(connection: Connection) -> Target:
             return self.outbox.bind(
-                connection,
-                operation=operation_id,
-                key=key,
-                owner=owner,
-                exchange=exchange,
-                replace_urls=replace,
+                connection, resolved, operation=operation, key=key, owner=owner, replace=replace
             )
 
-        return self._run(session, work)
+        if isinstance(session, AsyncCaller):
+            return self._callers.run_async(session, work)
+        return self._callers.run(session, work)
 
     def enqueue(
         self,
@@ -282,15 +289,12 @@ class Ringback:
             yield
         await self.engine.dispose()
 
-    def source_of_url(self, operation: str) -> str:
-        """The expression that gives the base of an operation's callback URLs."""
-        contracts: Mapping[str, Any] = self.contracts().of_operation(operation)
-        return next((contract.template.base_source for contract in contracts.values()), "$request")
-
-    def _run(self, session: AsyncCaller | Caller, work: Callable[[Connection], Answer]) -> Any:
-        if isinstance(session, AsyncCaller):
-            return self._callers.run_async(session, work)
-        return self._callers.run(session, work)
+    def _operation_id(self, operation: str | Callable[..., Any]) -> str:
+        if isinstance(operation, str):
+            return operation
+        if self._app is None:
+            raise RingbackError("This Ringback has no app yet; name the operation by its operationId.")
+        return _declarations.operation_of_endpoint(self._app, operation)
 
     def _require_delivery(self) -> None:
         if self.worker == "embedded" and not self._engine.running:

@@ -13,6 +13,7 @@ from ringback._database import AsyncCaller, Caller
 from ringback._declarations import operation_of
 from ringback._errors import Blocked, RingbackError, UnusableValue
 from ringback._guard import Unresolved
+from ringback._outbox import BoundUrl
 from ringback._types import Exchange, Target
 from ringback._urls import Url
 
@@ -31,8 +32,11 @@ _REFUSED = "this URL cannot be called: it must lead to a public address on a usu
 class BoundCallbacks:
     """The callbacks of the operation that is running, ready to be bound to a key of yours."""
 
-    def __init__(self, ringback: "Ringback", operation: str, exchange: Exchange) -> None:
+    def __init__(
+        self, ringback: "Ringback", operation: str, exchange: Exchange, resolved: dict[str, BoundUrl] | None
+    ) -> None:
         self._ringback = ringback
+        self._resolved = resolved
         self.operation = operation
         self.exchange = exchange
 
@@ -67,16 +71,14 @@ class BoundCallbacks:
         same target; with another URL it raises `TargetConflict` unless `replace`. `response` is the value
         that you are about to return, for expressions that read ``$response``.
         """
-        exchange = self.exchange
-        if response is not None:
-            body = (
-                response.model_dump(mode="json", by_alias=True)
-                if hasattr(response, "model_dump")
-                else response
-            )
-            exchange = replace_fields(exchange, response=body)
-        return self._ringback.bind(  # type: ignore[call-overload, no-any-return]
-            session, self.operation, key=key, owner=owner, exchange=exchange, replace=replace
+        resolved = self._resolved
+        if resolved is None or response is not None:
+            as_json = getattr(response, "model_dump", None)
+            body = response if as_json is None else as_json(mode="json", by_alias=True)
+            exchange = replace_fields(self.exchange, response=body)
+            resolved = self._ringback.outbox.resolve(self.operation, exchange)
+        return self._ringback.bind_resolved(
+            session, resolved, self.operation, key=key, owner=owner, replace=replace
         )
 
 
@@ -90,14 +92,18 @@ async def _callbacks(request: Request) -> BoundCallbacks:
         )
     operation = operation_of(request.app, request)
     exchange = await _exchange(request)
+    contracts = ringback.contracts().of_operation(operation)
+    if any(contract.template.needs_response for contract in contracts.values()):
+        return BoundCallbacks(ringback, operation, exchange, None)
     try:
-        urls = ringback.outbox.evaluate(operation, exchange)
-        await _judge_names(ringback, [url for url in urls.values() if url is not None])
+        resolved = ringback.outbox.resolve(operation, exchange)
+        await _judge_names(ringback, [bound.url for bound in resolved.values() if bound.url is not None])
     except UnusableValue as error:
         raise RequestValidationError([_finding(error.source, error.reason)]) from error
     except Blocked as error:
-        raise RequestValidationError([_finding(ringback.source_of_url(operation), _REFUSED)]) from error
-    return BoundCallbacks(ringback, operation, exchange)
+        base = next((str(c.template.base) for c in contracts.values()), "$request")
+        raise RequestValidationError([_finding(base, _REFUSED)]) from error
+    return BoundCallbacks(ringback, operation, exchange, resolved)
 
 
 Callbacks = Annotated[BoundCallbacks, Depends(_callbacks)]
