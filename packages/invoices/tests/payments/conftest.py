@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 from testkit.serving import served
+from testkit.shop import Shop, open_shop
 
 from invoices.payments.provider import CheckoutRequest, Provider
 from invoices.payments.sandbox import Sandbox, SandboxConfig
@@ -122,3 +123,10 @@ def checkout() -> Callable[..., CheckoutRequest]:
         return CheckoutRequest(**values | changes)
 
     return made
+
+
+@pytest.fixture
+async def shop(database_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    """The whole service, on each database in turn."""
+    async with open_shop(database_url, tmp_path / "data") as shop:
+        yield shop

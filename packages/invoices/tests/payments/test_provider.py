@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import stripe
@@ -23,7 +24,7 @@ from invoices.payments.sandbox.announcer import signature
 Checkout = Callable[..., CheckoutRequest]
 
 
-async def test_a_report_repeats_what_was_asked_for(running, checkout: Checkout) -> None:
+async def test_a_report_repeats_what_was_asked_for(running: Any, checkout: Checkout) -> None:
     report = await running.provider.create_checkout(checkout(), idempotency_key="k")
     assert report.reported == "open"
     assert (report.reference, report.invoice_id) == ("pay_1", "2expen51ve")
@@ -31,18 +32,20 @@ async def test_a_report_repeats_what_was_asked_for(running, checkout: Checkout) 
     assert report.url == f"{running.url}/checkout/{report.session_id}"
 
 
-async def test_an_id_that_is_too_long_for_one_field_is_whole_in_the_other(running, checkout) -> None:
+async def test_an_id_that_is_too_long_for_one_field_is_whole_in_the_other(
+    running: Any, checkout: Checkout
+) -> None:
     report = await running.provider.create_checkout(checkout(invoice_id="i" * 255), idempotency_key="k")
     assert report.invoice_id == "i" * 255
 
 
-async def test_parallel_calls_with_one_key_make_one_session(running, checkout: Checkout) -> None:
+async def test_parallel_calls_with_one_key_make_one_session(running: Any, checkout: Checkout) -> None:
     calls = [running.provider.create_checkout(checkout(), idempotency_key="k") for _ in range(10)]
     reports = await asyncio.gather(*calls)
     assert len({report.session_id for report in reports}) == 1
 
 
-async def test_errors_say_what_can_be_done(running, checkout: Checkout) -> None:
+async def test_errors_say_what_can_be_done(running: Any, checkout: Checkout) -> None:
     await running.provider.create_checkout(checkout(), idempotency_key="k")
     with pytest.raises(KeyTaken):
         await running.provider.create_checkout(checkout(amount=1), idempotency_key="k")
@@ -53,14 +56,16 @@ async def test_errors_say_what_can_be_done(running, checkout: Checkout) -> None:
         await running.provider.retrieve_checkout("cs_test_none")
 
 
-async def test_a_wrong_key_may_work_later_and_is_not_repeated(running, checkout: Checkout) -> None:
+async def test_a_wrong_key_may_work_later_and_is_not_repeated(running: Any, checkout: Checkout) -> None:
     provider = Provider(api_key="sk_test_wrong", webhook_secret="whsec_1", api_base=running.url)
     with pytest.raises(Unavailable, match="401"):
         await provider.create_checkout(checkout(), idempotency_key="k")
     await provider.close()
 
 
-async def test_a_provider_that_does_not_answer_is_unavailable(checkout: Checkout, monkeypatch) -> None:
+async def test_a_provider_that_does_not_answer_is_unavailable(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)
     provider = Provider(api_key="sk_test_1", webhook_secret="whsec_1", api_base="http://127.0.0.1:1")
     with pytest.raises(Unavailable, match="APIConnectionError"):
@@ -78,7 +83,7 @@ async def test_a_provider_that_does_not_answer_is_unavailable(checkout: Checkout
     ],
 )
 async def test_a_broken_answer_is_unavailable(
-    checkout: Checkout, monkeypatch, status_code: int, body: bytes
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, status_code: int, body: bytes
 ) -> None:
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)
     app = FastAPI()
@@ -91,7 +96,7 @@ async def test_a_broken_answer_is_unavailable(
 
 
 async def test_a_proxy_of_the_environment_is_not_asked_for_the_sandbox(
-    start_sandbox, checkout: Checkout, monkeypatch
+    start_sandbox: Any, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -110,7 +115,7 @@ EVENT = {
 
 
 @pytest.fixture
-async def provider():
+async def provider() -> AsyncIterator[Provider]:
     provider = Provider(api_key="sk_test_1", webhook_secret="whsec_1")
     yield provider
     await provider.close()

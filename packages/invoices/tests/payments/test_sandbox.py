@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import stripe
+from pydantic import SecretStr
 
 from invoices.payments.provider import CheckoutRequest
 from invoices.payments.sandbox import Sandbox, SandboxConfig
@@ -27,14 +30,18 @@ def _form(**changes: str) -> dict[str, str]:
     }
 
 
-async def _post(running, form: dict[str, str], key: str | None = None, api_key: str = "") -> httpx.Response:
+async def _post(
+    running: Any, form: dict[str, str], key: str | None = None, api_key: str = ""
+) -> httpx.Response:
     headers = {"Authorization": f"Bearer {api_key or running.sandbox.config.api_key}"}
     if key is not None:
         headers["Idempotency-Key"] = key
-    return await running.browser.post(f"{running.url}/v1/checkout/sessions", data=form, headers=headers)
+    url = f"{running.url}/v1/checkout/sessions"
+    answer: httpx.Response = await running.browser.post(url, data=form, headers=headers)
+    return answer
 
 
-async def test_answers_in_the_shape_of_stripe(running) -> None:
+async def test_answers_in_the_shape_of_stripe(running: Any) -> None:
     answer = await _post(running, _form(customer_email="richie@rich.example"), key="k")
     session = answer.json()
     assert answer.status_code == 200
@@ -46,7 +53,7 @@ async def test_answers_in_the_shape_of_stripe(running) -> None:
     assert "sandbox" not in session
 
 
-async def test_a_repeated_key_gives_the_same_session_and_other_parameters_an_error(running) -> None:
+async def test_a_repeated_key_gives_the_same_session_and_other_parameters_an_error(running: Any) -> None:
     first, again = await _post(running, _form(), key="k"), await _post(running, _form(), key="k")
     other = await _post(running, _form(**{"line_items[0][price_data][unit_amount]": "1"}), key="k")
     without = [await _post(running, _form()) for _ in range(2)]
@@ -69,13 +76,13 @@ async def test_a_repeated_key_gives_the_same_session_and_other_parameters_an_err
         ({"metadata[a]": "x" * 501}, "metadata[a]"),
     ],
 )
-async def test_refuses_parameters_by_name(running, change: dict[str, str], param: str) -> None:
+async def test_refuses_parameters_by_name(running: Any, change: dict[str, str], param: str) -> None:
     answer = await _post(running, _form(**change))
     error = answer.json()["error"]
     assert (answer.status_code, error["type"], error["param"]) == (400, "invalid_request_error", param)
 
 
-async def test_refuses_another_key_and_an_unknown_session(running) -> None:
+async def test_refuses_another_key_and_an_unknown_session(running: Any) -> None:
     assert (await _post(running, _form(), api_key="sk_test_other")).status_code == 401
     url = f"{running.url}/v1/checkout/sessions"
     assert (await running.browser.get(f"{url}/cs_test_none")).status_code == 401
@@ -84,7 +91,9 @@ async def test_refuses_another_key_and_an_unknown_session(running) -> None:
     assert (await running.browser.get(url, auth=basic)).status_code == 405
 
 
-async def test_approve_completes_once_and_leads_back(start_sandbox, hook, checkout: Checkout) -> None:
+async def test_approve_completes_once_and_leads_back(
+    start_sandbox: Any, hook: Any, checkout: Checkout
+) -> None:
     async with start_sandbox(hook.url) as running:
         session_id = (await running.provider.create_checkout(checkout(), idempotency_key="k")).session_id
         answers = [await running.decide(session_id, "approve") for _ in range(3)]
@@ -98,7 +107,7 @@ async def test_approve_completes_once_and_leads_back(start_sandbox, hook, checko
     assert [json.loads(body)["type"] for body in hook.bodies] == ["checkout.session.completed"]
 
 
-async def test_a_decline_leaves_the_session_open(start_sandbox, hook, checkout: Checkout) -> None:
+async def test_a_decline_leaves_the_session_open(start_sandbox: Any, hook: Any, checkout: Checkout) -> None:
     async with start_sandbox(hook.url) as running:
         report = await running.provider.create_checkout(checkout(), idempotency_key="k")
         declined = await running.decide(report.session_id, "decline")
@@ -115,7 +124,9 @@ async def test_a_decline_leaves_the_session_open(start_sandbox, hook, checkout: 
     }
 
 
-async def test_webhooks_carry_a_signature_that_the_sdk_accepts(start_sandbox, hook, checkout) -> None:
+async def test_webhooks_carry_a_signature_that_the_sdk_accepts(
+    start_sandbox: Any, hook: Any, checkout: Checkout
+) -> None:
     async with start_sandbox(hook.url) as running:
         report = await running.provider.create_checkout(checkout(), idempotency_key="k")
         await running.decide(report.session_id, "approve")
@@ -127,7 +138,9 @@ async def test_webhooks_carry_a_signature_that_the_sdk_accepts(start_sandbox, ho
         stripe.Webhook.construct_event(hook.bodies[0], hook.signatures[0], "whsec_other")
 
 
-async def test_an_event_is_told_again_until_it_is_acknowledged(start_sandbox, hook, checkout) -> None:
+async def test_an_event_is_told_again_until_it_is_acknowledged(
+    start_sandbox: Any, hook: Any, checkout: Checkout
+) -> None:
     hook.status_code = 500
     async with start_sandbox(hook.url) as running:
         report = await running.provider.create_checkout(checkout(), idempotency_key="k")
@@ -138,7 +151,7 @@ async def test_an_event_is_told_again_until_it_is_acknowledged(start_sandbox, ho
     assert len({json.loads(body)["id"] for body in hook.bodies}) == 1
 
 
-async def test_a_restart_forgets_nothing(start_sandbox, hook, checkout: Checkout) -> None:
+async def test_a_restart_forgets_nothing(start_sandbox: Any, hook: Any, checkout: Checkout) -> None:
     async with start_sandbox(None) as running:
         report = await running.provider.create_checkout(checkout(), idempotency_key="k")
         await running.decide(report.session_id, "approve")
@@ -149,7 +162,7 @@ async def test_a_restart_forgets_nothing(start_sandbox, hook, checkout: Checkout
     assert json.loads(hook.bodies[0])["data"]["object"]["id"] == report.session_id
 
 
-async def test_a_session_expires_after_a_day(start_sandbox, hook, checkout: Checkout) -> None:
+async def test_a_session_expires_after_a_day(start_sandbox: Any, hook: Any, checkout: Checkout) -> None:
     now = [1_800_000_000.0]
     async with start_sandbox(hook.url, now=lambda: now[0]) as running:
         report = await running.provider.create_checkout(checkout(), idempotency_key="k")
@@ -165,7 +178,7 @@ async def test_a_session_expires_after_a_day(start_sandbox, hook, checkout: Chec
 
 
 @pytest.mark.parametrize("body", [b"", b"decision=", b"decision=pay", b"decision[a]=approve", b"\xff" * 5000])
-async def test_only_the_two_buttons_decide(running, checkout: Checkout, body: bytes) -> None:
+async def test_only_the_two_buttons_decide(running: Any, checkout: Checkout, body: bytes) -> None:
     report = await running.provider.create_checkout(checkout(), idempotency_key="k")
     url = f"{running.url}/checkout/{report.session_id}"
     answer = await running.browser.post(url, content=body)
@@ -173,7 +186,9 @@ async def test_only_the_two_buttons_decide(running, checkout: Checkout, body: by
     assert (await running.provider.retrieve_checkout(report.session_id)).reported == "open"
 
 
-async def test_the_page_escapes_what_the_invoice_says_and_knows_unknown_ones(running, checkout) -> None:
+async def test_the_page_escapes_what_the_invoice_says_and_knows_unknown_ones(
+    running: Any, checkout: Checkout
+) -> None:
     report = await running.provider.create_checkout(
         checkout(title='<script>alert("x")</script>'), idempotency_key="k"
     )
@@ -188,24 +203,27 @@ async def test_the_page_escapes_what_the_invoice_says_and_knows_unknown_ones(run
 
 
 @pytest.mark.parametrize("key", ["sk_live_51abc", "rk_live_51abc", "pk_test_1", ""])
-def test_refuses_keys_that_are_not_for_tests(tmp_path, key: str) -> None:
+def test_refuses_keys_that_are_not_for_tests(tmp_path: Path, key: str) -> None:
     config = SandboxConfig("http://127.0.0.1:1", None, tmp_path / "sandbox.db", key, "whsec_1")
     with pytest.raises(ValueError, match="sk_test_"):
         Sandbox(config)
 
 
-def test_refuses_live_mode(tmp_path) -> None:
+def test_refuses_live_mode(tmp_path: Path) -> None:
     live = Settings(
-        data_dir=tmp_path, payments="stripe", stripe_secret_key="sk_live_1", stripe_webhook_secret="whsec_1"
+        data_dir=tmp_path,
+        payments="stripe",
+        stripe_secret_key=SecretStr("sk_live_1"),
+        stripe_webhook_secret=SecretStr("whsec_1"),
     )
-    mixed = Settings(data_dir=tmp_path, payments="sandbox", stripe_secret_key="sk_live_1")
+    mixed = Settings(data_dir=tmp_path, payments="sandbox", stripe_secret_key=SecretStr("sk_live_1"))
     with pytest.raises(ValueError, match="real money"):
         Sandbox.from_settings(live)
     with pytest.raises(ValueError, match="INVOICES_STRIPE_SECRET_KEY"):
         Sandbox.from_settings(mixed)
 
 
-def test_the_sandboxs_keys_stay_over_restarts_and_differ_between_servers(tmp_path) -> None:
+def test_the_sandboxs_keys_stay_over_restarts_and_differ_between_servers(tmp_path: Path) -> None:
     here = [Sandbox.from_settings(Settings(data_dir=tmp_path / "a")).config for _ in range(2)]
     there = Sandbox.from_settings(Settings(data_dir=tmp_path / "b")).config
     assert here[0] == here[1]

@@ -67,7 +67,7 @@ async def read_pdf(request: Request, token: str) -> Response:
     except UnknownLink:
         return _unknown(request)
     invoice = bill.invoice
-    renderer = getattr(request.app.state, "renderer", None) or Renderer()
+    renderer: Renderer = request.app.state.renderer
     link = pay_url(request.app.state.settings, invoice)
     try:
         pdf = await renderer.render(InvoicePdf.of(invoice, pay_url=link))
