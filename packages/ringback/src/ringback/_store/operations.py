@@ -26,7 +26,12 @@ class OperationStore:
             update(deliveries)
             .where(this, in_state(d.state, State.DELIVERED, State.DEAD, State.CANCELLED))
             .values(
-                state=State.PENDING.value, due_at=now, step=0, lapses=0, trigger="replay", finished_at=null()
+                state=State.PENDING.value,
+                due_at=now + bindparam("p_delay", type_=Float()),
+                step=0,
+                lapses=0,
+                trigger="replay",
+                finished_at=null(),
             )
             .returning(d.id)
         )
@@ -46,6 +51,7 @@ class OperationStore:
             .limit(bindparam("limit", type_=Integer()))
         )
         self._old = old
+        self._count_old = select(func.count()).where(d.finished_at < now - bindparam("age", type_=Float()))
         self._prune_attempts = attempts.delete().where(dialect.among(attempts.c.delivery_id, "ids"))
         self._prune = deliveries.delete().where(dialect.among(d.id, "ids"), d.finished_at.is_not(None))
 
@@ -53,9 +59,13 @@ class OperationStore:
         """End a delivery that no attempt is under way for; False when it cannot be cancelled any more."""
         return connection.execute(self._cancel, {"p_id": message_id}).scalar_one_or_none() is not None
 
-    def replay(self, connection: Connection, message_id: str) -> bool:
-        """Send a finished delivery again, with the same id and a new run of the schedule."""
-        return connection.execute(self._replay, {"p_id": message_id}).scalar_one_or_none() is not None
+    def replay(self, connection: Connection, message_id: str, *, delay: float = 0.0) -> bool:
+        """Send a finished delivery again in `delay` seconds: same id, a new run of the schedule.
+
+        False where it has not ended, or is not there.
+        """
+        values = {"p_id": message_id, "p_delay": delay}
+        return connection.execute(self._replay, values).scalar_one_or_none() is not None
 
     def enable(self, connection: Connection, owner: str, url: str) -> bool:
         """Call an endpoint again; what died meanwhile is for replay to send."""
@@ -70,6 +80,10 @@ class OperationStore:
         return int(connection.execute(self._due).scalar_one()) + int(
             connection.execute(self._sending).scalar_one()
         )
+
+    def count_old(self, connection: Connection, *, age: float) -> int:
+        """How many deliveries ended more than `age` seconds ago."""
+        return int(connection.execute(self._count_old, {"age": age}).scalar_one())
 
     def prune(self, connection: Connection, *, age: float, limit: int = 1000) -> int:
         """Delete up to `limit` deliveries that ended more than `age` seconds ago; returns how many."""

@@ -1,12 +1,13 @@
 """Statements that only read: for the API, the CLI and the console."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, FromClause, Select, func, select
 
-from ringback._store.tables import attempts, deliveries, endpoints, targets
+from ringback._store.tables import attempts, deliveries, endpoints, in_state, keys, targets
+from ringback._types import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,51 @@ class AttemptReport:
     response: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeyReport:
+    """One signing key. `retires_at` is None for the owner's current one."""
+
+    owner: str
+    secret: str = field(repr=False)
+    created_at: float
+    retires_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits and what moves. Times are seconds since 1970 (UTC); None where there is nothing.
+
+    `now` is the database's clock. `lapsed` counts deliveries whose worker was lost and that nobody has
+    taken over yet; `last_end_at` is when a delivery last ended, whoever ended it.
+    """
+
+    now: float
+    states: Mapping[str, int]
+    oldest_due_at: float | None
+    lapsed: int
+    last_end_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which deliveries are meant: those that match all that is given. `states` empty means any."""
+
+    states: tuple[State, ...] = ()
+    owner: str | None = None
+    key: str | None = None
+    channel: str | None = None
+    endpoint: str | None = None
+
+    def apply(self, statement: Select[Any]) -> Select[Any]:
+        """Narrow a statement that joins deliveries and their targets."""
+        d = deliveries.c
+        pairs = ((d.owner, self.owner), (targets.c.key, self.key), (d.channel, self.channel))
+        for column, value in (*pairs, (d.endpoint, self.endpoint)):
+            if value is not None:
+                statement = statement.where(column == value)
+        return statement.where(in_state(d.state, *self.states)) if self.states else statement
+
+
 def list_deliveries(
     connection: Connection,
     *,
@@ -60,16 +106,28 @@ def list_deliveries(
     limit: int = 100,
 ) -> list[DeliveryReport]:
     """The newest deliveries first, filtered by what is given."""
-    statement = _reports().order_by(deliveries.c.id.desc()).limit(limit)
-    if owner is not None:
-        statement = statement.where(deliveries.c.owner == owner)
-    if key is not None:
-        statement = statement.where(targets.c.key == key)
-    if state is not None:
-        statement = statement.where(deliveries.c.state == state)
-    if channel is not None:
-        statement = statement.where(deliveries.c.channel == channel)
+    states = () if state is None else (State(state),)
+    return search(connection, Filter(states, owner, key, channel), limit=limit)
+
+
+def search(connection: Connection, wanted: Filter, *, limit: int) -> list[DeliveryReport]:
+    """The newest deliveries first, those that match."""
+    statement = wanted.apply(_reports()).order_by(deliveries.c.id.desc()).limit(limit)
     return [_report(row._mapping) for row in connection.execute(statement)]
+
+
+def count_deliveries(connection: Connection, wanted: Filter) -> int:
+    """How many deliveries match."""
+    statement = select(func.count()).select_from(_with_targets())
+    return int(connection.execute(wanted.apply(statement)).scalar_one())
+
+
+def list_ids(connection: Connection, wanted: Filter, *, after: int, limit: int) -> list[tuple[int, str]]:
+    """Row id and message id of deliveries that match, the oldest first, from row id `after` on."""
+    d = deliveries.c
+    statement = select(d.id, d.message_id).select_from(_with_targets()).where(d.id > after)
+    statement = wanted.apply(statement).order_by(d.id).limit(limit)
+    return [(row[0], row[1]) for row in connection.execute(statement)]
 
 
 def find_delivery(connection: Connection, message_id: str) -> tuple[DeliveryReport, bytes] | None:
@@ -103,12 +161,40 @@ def list_endpoints(connection: Connection) -> list[Mapping[str, Any]]:
     return [dict(row._mapping) for row in connection.execute(select(endpoints).order_by(endpoints.c.url))]
 
 
+def list_keys(connection: Connection, *, owner: str | None = None) -> list[KeyReport]:
+    """The signing keys by owner, the newest first."""
+    k = keys.c
+    statement = select(k.owner, k.secret, k.created_at, k.retires_at).order_by(k.owner, k.id.desc())
+    if owner is not None:
+        statement = statement.where(k.owner == owner)
+    return [KeyReport(*row) for row in connection.execute(statement)]
+
+
+def look_at_queue(connection: Connection, now: float) -> Queue:
+    """How much waits, for how long, and whether anything moves."""
+    d = deliveries.c
+    due = select(func.min(d.due_at)).where(in_state(d.state, State.PENDING))
+    lapsed = select(func.count()).where(in_state(d.state, State.SENDING), d.lease_until < now)
+    ended = select(func.max(d.finished_at)).where(d.finished_at.is_not(None))
+    return Queue(
+        now=now,
+        states=count_states(connection),
+        oldest_due_at=connection.execute(due).scalar_one(),
+        lapsed=int(connection.execute(lapsed).scalar_one()),
+        last_end_at=connection.execute(ended).scalar_one(),
+    )
+
+
+def _with_targets() -> FromClause:
+    return deliveries.join(targets, deliveries.c.target_id == targets.c.id, isouter=True)
+
+
 def _reports() -> Select[Any]:
     d = deliveries.c
     return select(
         d.message_id, d.owner, targets.c.key, d.idempotency_key, d.channel, d.callback, d.destination, d.url,
         d.state, d.attempts, d.status_code, d.verdict, d.breach, d.created_at, d.due_at, d.finished_at,
-    ).join_from(deliveries, targets, d.target_id == targets.c.id, isouter=True)  # fmt: skip
+    ).select_from(_with_targets())  # fmt: skip
 
 
 def _report(row: Mapping[Any, Any]) -> DeliveryReport:
