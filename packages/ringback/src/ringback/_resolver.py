@@ -1,7 +1,6 @@
 """Names to addresses: the system's resolver in few threads of its own, with a deadline."""
 
 import asyncio
-import os
 import socket
 import sys
 from collections import Counter, deque
@@ -32,6 +31,8 @@ class Resolver(Protocol):
         """All addresses of `host`, or raise `Unresolved`. The guard cancels it when it takes too long."""
         ...
 
+
+_HOSTS_FILE = r"C:\Windows\System32\drivers\etc\hosts" if sys.platform == "win32" else "/etc/hosts"
 
 _Answer = tuple[IPAddress, ...] | str
 """Addresses, or why there are none."""
@@ -140,13 +141,9 @@ def _look_up(host: str) -> _Answer:
 
 def _in_hosts_file(host: str) -> tuple[IPAddress, ...]:
     """What the hosts file says of `host`: ``getaddrinfo`` does not look there for an absolute name."""
-    if sys.platform == "win32":
-        path = os.path.expandvars(r"%SystemRoot%\System32\drivers\etc\hosts")
-    else:
-        path = "/etc/hosts"
     found: dict[IPAddress, None] = {}
     try:
-        with open(path, encoding="ascii", errors="replace") as lines:
+        with open(_HOSTS_FILE, encoding="ascii", errors="replace") as lines:
             for line in lines:
                 address, *names = line.partition("#")[0].split() or [""]
                 if host in (name.lower() for name in names):
