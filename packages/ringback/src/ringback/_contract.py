@@ -7,8 +7,9 @@ from typing import Any
 from ringback._answer import Answer, AnswerReader, declared_responses
 from ringback._errors import ContractBreach, UnusableValue
 from ringback._expressions import Template, fill, parse_template
+from ringback._findings import Finding
 from ringback._fingerprint import fingerprint_of
-from ringback._parameters import callback_parameters
+from ringback._parameters import OWN_HEADERS, callback_parameters
 from ringback._payload import Arguments, Payload, PayloadWriter, PlainArguments, declared_body
 from ringback._places import Place, main_parameters, places
 from ringback._types import Exchange
@@ -82,9 +83,10 @@ class Contract:
 
 
 class Contracts:
-    """All contracts of an app or a document."""
+    """All contracts of an app or a document, and what the start-up check remarked on them."""
 
-    def __init__(self, contracts: Sequence[Contract] = ()) -> None:
+    def __init__(self, contracts: Sequence[Contract] = (), findings: Sequence[Finding] = ()) -> None:
+        self.findings = tuple(findings)
         self._operations: dict[str, dict[str, Contract]] = {}
         self._functions: dict[Callable[..., Any], list[Contract]] = {}
         for contract in contracts:
@@ -127,9 +129,8 @@ def build_contract(
     both are JSON values.
     """
     operation = place.operation
-    template = parse_template(
-        str(operation.get("x-ringback-declared", place.key)), parameters=main_parameters(document, place)
-    )
+    template = parse_template(place.key, parameters=main_parameters(document, place))
+    template = replace(template, declared=str(operation.get("x-ringback-declared", place.key)))
     parameters = callback_parameters(document, place.item, operation)
     body = declared_body(document, operation)
     responses = declared_responses(document, operation, models or {})
@@ -141,6 +142,7 @@ def build_contract(
         "parameters": [
             {"in": p.place, "name": p.name, "required": p.required, "schema": p.schema.text}
             for p in parameters.values()
+            if not (p.place == "header" and p.name.lower() in OWN_HEADERS)  # the delivery's own
         ],
         "responses": {
             code: {name: schema.text for name, schema in response.content.items()}

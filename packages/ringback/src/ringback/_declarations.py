@@ -6,23 +6,27 @@ The only module that knows how FastAPI keeps its routes.
 import copy
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.params import Form
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from pydantic import TypeAdapter
-from starlette.routing import BaseRoute, get_route_path
+from starlette.routing import BaseRoute
 
 from ringback._contract import Contract, Contracts, build_contract
+from ringback._document_rules import judge_place
 from ringback._errors import ContractError, RingbackError
+from ringback._findings import Finding, Severity, error
 from ringback._parameters import callback_parameters
 from ringback._places import Place, places
+from ringback._route_rules import judge_declaration
 from ringback._typed_arguments import TypedArguments
 
-__all__ = ["Declaration", "operation_of", "prepare", "read"]
+__all__ = ["Declaration", "examine", "operation_of", "operation_of_endpoint", "prepare", "read"]
 
 # What a router adds to a route that it includes; read from the route's context there.
 _EFFECTIVE = (
@@ -37,8 +41,9 @@ _ORIGIN = "ringback_origin"
 class Declaration:
     """One callback route on one operation.
 
-    `route` is Ringback's own copy of it, which FastAPI documents as it is sent: body in serialization mode,
-    answers in validation mode. `origin` is the route as the user declared it.
+    `path`, `methods` and `endpoint` are the operation's. `route` is Ringback's own copy of the callback's
+    route, which FastAPI documents as it is sent: body in serialization mode, answers in validation mode.
+    `hidden` says that the document leaves it out, `separate_schemas` that FastAPI may publish both modes.
     """
 
     operation: str
@@ -46,9 +51,8 @@ class Declaration:
     methods: frozenset[str]
     endpoint: Callable[..., Any]
     route: APIRoute
-    origin: APIRoute
-    hidden: bool = False
-    operation_route: Any = field(default=None, repr=False)
+    hidden: bool
+    separate_schemas: bool
 
     @property
     def name(self) -> str:
@@ -60,6 +64,28 @@ class Declaration:
         """The declared function, the handle of `send`."""
         return self.route.endpoint
 
+    @property
+    def declared_at(self) -> str:
+        """``file:line`` of the function, the file relative to the working directory where it is below it."""
+        file, line = self.position
+        return f"{file}:{line}" if file else ""
+
+    @property
+    def position(self) -> tuple[str, int]:
+        """The file and the line; empty and 0 where the function has no source."""
+        code = getattr(inspect.unwrap(self.function), "__code__", None)
+        if code is None:
+            return "", 0
+        path = Path(code.co_filename)
+        if path.is_relative_to(Path.cwd()):
+            path = path.relative_to(Path.cwd())
+        return str(path), code.co_firstlineno
+
+    def locate(self, finding: Finding) -> Finding:
+        """The finding with this callback as its place."""
+        function = getattr(self.function, "__qualname__", self.name)
+        return finding.at(f"{function}, callback of {self.operation}", *self.position)
+
 
 def prepare(app: FastAPI) -> list[Declaration]:
     """Let every operation of the app list flat copies of its callback routes, and return them all.
@@ -70,37 +96,44 @@ def prepare(app: FastAPI) -> list[Declaration]:
     declarations: list[Declaration] = []
     for context in iter_route_contexts(app.routes):
         if isinstance(context.original_route, APIRoute) and context.callbacks:
-            own = [_declare(context, callback) for callback in _flat(context.callbacks)]
+            own = [_declare(app, context, callback) for callback in _flat(context.callbacks)]
             _replace(context, [declaration.route for declaration in own])
             declarations += own
     _make_ids_unique(declarations)
     return declarations
 
 
-def read(app: FastAPI) -> Contracts:
+def read(app: FastAPI, *, allowed: Collection[str] = ()) -> Contracts:
     """The contracts of every callback that the app declares, built from the document that it publishes.
 
-    Raises `ContractError` with every finding at once.
+    `allowed` are expressions that may be used although they can carry secrets into a URL. Warnings are kept
+    in the result's `findings`. Raises `ContractError` with every error at once.
     """
+    contracts, findings = examine(app, allowed=allowed)
+    errors = [str(finding) for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        raise ContractError(errors)
+    return Contracts(contracts, findings)
+
+
+def examine(app: FastAPI, *, allowed: Collection[str] = ()) -> tuple[list[Contract], list[Finding]]:
+    """Every contract that can be built, and every finding of the start-up check."""
     declarations = prepare(app)
     document = app.openapi()
     found = list(places(document))
     contracts: list[Contract] = []
-    findings: list[str] = []
+    findings = list(_routes_are_not_callbacks(app))
     for declaration in declarations:
+        own = list(judge_declaration(declaration, declarations))
         place = _place_of(declaration, found)
-        if place is None:
-            findings.append(
-                _finding(declaration, "it is not in the published document, so nobody can build it.")
-            )
-            continue
-        try:
+        if place is None and not own:
+            own.append(_not_published())
+        if place is not None and not any(f.severity is Severity.ERROR for f in own):
+            own += judge_place(document, place, allowed=allowed, dialect=True)
+        if place is not None and not any(f.severity is Severity.ERROR for f in own):
             contracts.append(_contract(document, place, declaration))
-        except RingbackError as error:
-            findings.append(_finding(declaration, str(error)))
-    if findings:
-        raise ContractError(findings)
-    return Contracts(contracts)
+        findings += [declaration.locate(finding) for finding in own]
+    return contracts, findings
 
 
 def operation_of(app: FastAPI, request: Request) -> str:
@@ -108,7 +141,7 @@ def operation_of(app: FastAPI, request: Request) -> str:
     route = request.scope.get("route")
     found = [context for context in iter_route_contexts(app.routes) if context.original_route is route]
     if len(found) > 1:
-        path = get_route_path(request.scope)
+        path = str(request.scope["path"]).removeprefix(request.scope.get("root_path", "").rstrip("/"))
         found = [context for context in found if context.path_regex.match(path)] or found
     if not found:
         raise LookupError(f"{request.method} {request.url.path} is not handled by a route of this app")
@@ -131,17 +164,6 @@ def operation_of_endpoint(app: FastAPI, endpoint: Callable[..., Any]) -> str:
     return found.pop()
 
 
-def _declared_at(function: Callable[..., Any]) -> str:
-    """``file:line`` of a function, the file relative to the working directory where it is below it."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        return ""
-    path = Path(code.co_filename)
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return f"{path}:{code.co_firstlineno}"
-
-
 def _operation_id(context: RouteContext) -> str:
     return str(context.operation_id or context.unique_id)
 
@@ -154,7 +176,7 @@ def _flat(callbacks: list[BaseRoute]) -> Iterator[RouteContext]:
                 yield context
 
 
-def _declare(operation: RouteContext, callback: RouteContext) -> Declaration:
+def _declare(app: FastAPI, operation: RouteContext, callback: RouteContext) -> Declaration:
     origin = callback.original_route
     assert isinstance(origin, APIRoute)
     route = copy.copy(origin)
@@ -172,8 +194,8 @@ def _declare(operation: RouteContext, callback: RouteContext) -> Declaration:
         methods=frozenset(operation.methods or ()),
         endpoint=operation.endpoint or origin.endpoint,
         route=route,
-        origin=origin,
         hidden=not (operation.include_in_schema and route.include_in_schema),
+        separate_schemas=app.separate_input_output_schemas,
     )
 
 
@@ -202,7 +224,7 @@ def _make_ids_unique(declarations: list[Declaration]) -> None:
             route.operation_id = f"{declaration.operation}_{route.name}"
 
 
-def _responses_of(route: APIRoute) -> Mapping[str, Any]:
+def _models_of(route: APIRoute) -> Mapping[str, Any]:
     """The model of each documented answer, by status."""
     models: dict[str, Any] = {
         str(code).upper(): response["model"]
@@ -221,35 +243,46 @@ def _place_of(declaration: Declaration, found: Sequence[Place]) -> Place | None:
     return next(iter(here or [p for p in named if p.operation_id == declaration.operation]), None)
 
 
-def _contract(document: dict[str, object], place: Place, declaration: Declaration) -> Contract:
-    route = declaration.route
-    dependant = route.dependant
-    bodies = dependant.body_params
-    single = len(bodies) == 1 and declaration.origin.body_field is not None and not route._embed_body_fields
-    envelope = None if single or route.body_field is None else route.body_field.field_info.annotation
+def _contract(document: Mapping[str, Any], place: Place, declaration: Declaration) -> Contract:
+    route, dependant = declaration.route, declaration.route.dependant
     arguments = TypedArguments(
         declaration.function,
         {
-            "body": bodies,
+            "body": dependant.body_params,
             "path": dependant.path_params,
             "query": dependant.query_params,
             "header": dependant.header_params,
             "cookie": dependant.cookie_params,
         },
         list(callback_parameters(document, place.item, place.operation)),
-        envelope,
+        embed=route._embed_body_fields,
+        form=any(isinstance(field.field_info, Form) for field in dependant.body_params),
     )
     return build_contract(
         document,
         place,
         arguments=arguments,
-        models={status: TypeAdapter(model) for status, model in _responses_of(route).items()},
-        declared_at=_declared_at(declaration.function),
+        models={status: TypeAdapter(model) for status, model in _models_of(route).items()},
+        declared_at=declaration.declared_at,
         function=declaration.function,
         operation_id=declaration.operation,
     )
 
 
-def _finding(declaration: Declaration, reason: str) -> str:
-    function = getattr(declaration.function, "__qualname__", declaration.name)
-    return f"{_declared_at(declaration.function)}: callback {function} of {declaration.operation}: {reason}"
+def _not_published() -> Finding:
+    return error(
+        "not-documented",
+        "The document that the app publishes does not have it, so nobody can know what to build.",
+        "Let the function assigned to app.openapi keep the callbacks of its operation.",
+    )
+
+
+def _routes_are_not_callbacks(app: FastAPI) -> Iterator[Finding]:
+    for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, APIRoute) and "{$" in str(context.path):
+            name = getattr(context.endpoint, "__qualname__", context.name)
+            yield error(
+                "callback-as-route",
+                f"{context.path!r} is an operation of the app itself, where it can never be reached.",
+                "Pass the router to callbacks=router.routes only, and do not include it.",
+            ).at(str(name))

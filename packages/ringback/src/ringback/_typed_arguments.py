@@ -2,22 +2,46 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from ringback._errors import ContractBreach
 from ringback._sources import Parameter
 
 __all__ = ["TypedArguments"]
 
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """One parameter of the function: its name there, its name in the document, and how it is written."""
+
+    name: str
+    documented: Parameter
+    adapter: TypeAdapter[Any]
+    default: Callable[[], Any]
+    spread: bool
+    """Whether it is a model whose fields are parameters, or form fields, of their own."""
+
+    def value(self, given: Mapping[str, Any]) -> Any:
+        """What was given, or else the declared default; `_ABSENT` where that leaves nothing to send."""
+        value = given[self.name] if self.name in given else self.default()
+        return _ABSENT if value is None and self.default() is None else value
+
+    def as_json(self, value: Any) -> Any:
+        """The value as the declared type writes it."""
+        return self.adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+
 
 class TypedArguments:
     """Binds what `send` is given to a function's signature and serialises it by the declared types.
 
-    `fields` are FastAPI's own fields of the function, by place (body, path, query, header, cookie);
-    `envelope` is the model in which several bodies travel together, None for a single one.
+    `fields` are FastAPI's own fields of the function, by place (body, path, query, header, cookie).
+    `documented` are the parameters in the document. With `embed`, each body is one key of an object.
     """
 
     def __init__(
@@ -25,28 +49,32 @@ class TypedArguments:
         function: Callable[..., Any],
         fields: Mapping[str, Sequence[Any]],
         documented: Sequence[Parameter],
-        envelope: Any,
+        *,
+        embed: bool,
+        form: bool,
     ) -> None:
-        self._signature = inspect.signature(function)
-        self._envelope: tuple[type[BaseModel], TypeAdapter[BaseModel]] | None = None
-        if envelope is not None:
-            self._envelope = (envelope, TypeAdapter(envelope))
-        self._bodies = [(f.name, _adapter(f), f.field_info.is_required()) for f in fields["body"]]
+        self._embed = embed
+        self._documented = documented
+        self._bodies = [_argument("body", field, documented, form) for field in fields["body"]]
         self._parameters = [
-            (f.name, _documented_as(place, f, documented), _adapter(f), f.field_info.is_required())
+            _argument(place, field, documented, True)
             for place in ("path", "query", "header", "cookie")
-            for f in fields[place]
+            for field in fields[place]
         ]
+        known = {argument.name for argument in [*self._bodies, *self._parameters]}
+        signature = inspect.signature(function)
+        self._signature = signature.replace(
+            parameters=[p for p in signature.parameters.values() if p.name in known]
+        )
 
     def read(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[bytes | None, dict[Parameter, Any]]:
         """See `Arguments.read`."""
         try:
-            bound = self._signature.bind(*args, **kwargs)
+            given = self._signature.bind(*args, **kwargs).arguments
         except TypeError as error:
             raise ContractBreach(f"{error}. Give the arguments that the declared function has.") from None
-        given = bound.arguments
         try:
             return self._body(given), self._values(given)
         except PydanticSerializationError as error:
@@ -55,30 +83,67 @@ class TypedArguments:
             ) from None
 
     def _body(self, given: Mapping[str, Any]) -> bytes | None:
-        if self._envelope is not None:
-            model, adapter = self._envelope
-            values = {name: given[name] for name, _, _ in self._bodies if name in given}
-            return adapter.dump_json(model.model_construct(**values), by_alias=True, warnings=False)
-        for name, adapter, required in self._bodies:
-            if name in given and (required or given[name] is not None):
-                return adapter.dump_json(given[name], by_alias=True, warnings=False)
-        return None
+        if not self._embed:
+            for argument in self._bodies:
+                value = argument.value(given)
+                if value is not _ABSENT:
+                    return argument.adapter.dump_json(value, by_alias=True, warnings=False)
+            return None
+        together: dict[str, Any] = {}
+        for argument in self._bodies:
+            value = argument.value(given)
+            if value is not _ABSENT:
+                together |= (
+                    argument.as_json(value)
+                    if argument.spread
+                    else {argument.documented[1]: argument.as_json(value)}
+                )
+        # NaN becomes a text that is no JSON, so that the check refuses it.
+        return to_json(together, inf_nan_mode="constants") if together else None
 
     def _values(self, given: Mapping[str, Any]) -> dict[Parameter, Any]:
-        return {
-            key: adapter.dump_python(given[name], mode="json", by_alias=True, warnings=False)
-            for name, key, adapter, required in self._parameters
-            if name in given and (required or given[name] is not None)
-        }
+        values: dict[Parameter, Any] = {}
+        for argument in self._parameters:
+            value = argument.value(given)
+            if value is _ABSENT:
+                continue
+            if not argument.spread:
+                values[argument.documented] = argument.as_json(value)
+                continue
+            place = argument.documented[0]
+            values |= {
+                _documented_as(place, (name,), self._documented): item
+                for name, item in argument.as_json(value).items()
+                if item is not None
+            }
+        return values
 
 
-def _adapter(field: Any) -> TypeAdapter[Any]:
+def _argument(place: str, field: Any, documented: Sequence[Parameter], may_spread: bool) -> _Argument:
     info = field.field_info
-    return TypeAdapter(Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
+    names = (field.alias, field.name) if place != "body" else (info.serialization_alias or field.alias,)
+    return _Argument(
+        name=field.name,
+        documented=_documented_as(place, names, documented),
+        adapter=_adapter(info),
+        default=(lambda: _ABSENT) if info.is_required() else field.get_default,
+        spread=may_spread and _is_model(info.annotation),
+    )
 
 
-def _documented_as(place: str, field: Any, documented: Sequence[Parameter]) -> Parameter:
-    for name in (field.alias, field.alias.replace("_", "-"), field.name):
-        if (place, name) in documented:
-            return place, name
-    return place, field.alias
+def _adapter(info: Any) -> TypeAdapter[Any]:
+    declared: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    return TypeAdapter(declared)
+
+
+def _is_model(annotation: Any) -> bool:
+    choices = [choice for choice in get_args(annotation) if choice is not type(None)] or [annotation]
+    return len(choices) == 1 and isinstance(choices[0], type) and issubclass(choices[0], BaseModel)
+
+
+def _documented_as(place: str, names: Sequence[str], documented: Sequence[Parameter]) -> Parameter:
+    for name in names:
+        for spelling in (name, name.replace("_", "-")):
+            if (place, spelling) in documented:
+                return place, spelling
+    return place, names[0]

@@ -1,0 +1,179 @@
+"""The rules that any OpenAPI document with callbacks is judged by."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final
+
+from ringback._cases import Case, callback_parameters_of
+from ringback._contract import build_contract
+from ringback._errors import InvalidExpression, RingbackError
+from ringback._expressions import parse_template
+from ringback._findings import Finding, error, warning
+from ringback._key_rules import KEY_RULES, judge_spelling
+from ringback._parameters import OWN_HEADERS
+from ringback._places import Place, main_parameters, places
+from ringback._references import DanglingReference, look_up, references_in
+
+__all__ = ["judge_document", "judge_place"]
+
+Document = Mapping[str, Any]
+
+_SIGNATURE: Final = {"webhook-id", "webhook-timestamp", "webhook-signature"}
+_AUTOMATIC_422: Final = "#/components/schemas/HTTPValidationError"
+
+
+def judge_document(document: Document, *, allowed: Collection[str] = ()) -> list[Finding]:
+    """Every finding in a document of any origin, each with the JSON Pointer of its callback.
+
+    `allowed` are expressions that may be used although they can carry secrets into a URL.
+    """
+    if not str(document.get("openapi", "")).startswith(("3.0", "3.1", "3.2")):
+        named = document.get("openapi") or document.get("swagger") or "no version"
+        return [
+            error(
+                "version-unknown",
+                f"This is not a document of OpenAPI 3.0, 3.1 or 3.2 (it names {named!r}).",
+                "Convert it first; callbacks came with OpenAPI 3.0.",
+            ).at("#")
+        ]
+    found = list(places(document))
+    findings = [
+        finding.at(place.pointer)
+        for place in found
+        for finding in judge_place(document, place, allowed=allowed)
+    ]
+    return [*findings, *_duplicate_ids(document, found), *_dangling(document)]
+
+
+def judge_place(
+    document: Document, place: Place, *, allowed: Collection[str] = (), dialect: bool = False
+) -> Iterator[Finding]:
+    """The findings on one callback operation; with `dialect` the tutorial's spelling is no finding."""
+    if not place.method:
+        yield error(
+            "empty-callback",
+            f"The callback {place.callback!r} has no operation under {place.key!r}.",
+            "Describe the request that is sent there, or remove the key.",
+        )
+        return
+    parameters = main_parameters(document, place)
+    try:
+        template = parse_template(place.key, parameters=parameters)
+    except InvalidExpression as problem:
+        yield error("expression-invalid", str(problem), "The URL cannot be found otherwise.")
+        return
+    if not dialect:
+        yield from judge_spelling(template)
+    case = Case(document, place, template, parameters, allowed)
+    for rule in _RULES:
+        try:
+            yield from list(rule(case))
+        except DanglingReference:
+            continue  # reported once for the whole document
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+            yield error(
+                "malformed",
+                f"The callback is not written as OpenAPI asks ({type(problem).__name__}: {problem}).",
+                "Run a validator for the whole document, such as openapi-spec-validator.",
+            )
+            return
+
+
+def _headers_are_free(case: Case) -> Iterator[Finding]:
+    for parameter in callback_parameters_of(case):
+        name = str(parameter.get("name"))
+        if parameter.get("in") == "header" and name.lower() in OWN_HEADERS - _SIGNATURE:
+            yield error(
+                "header-reserved",
+                f"The callback declares the header {name!r}, which belongs to HTTP and cannot be chosen.",
+                "Give it another name.",
+            )
+
+
+def _answers_are_promised(case: Case) -> Iterator[Finding]:
+    responses = case.place.operation.get("responses") or {}
+    if not any(str(code).startswith("2") or code == "default" for code in responses):
+        yield warning(
+            "no-success-response",
+            "The callback documents no 2xx response, so the receiver cannot know how to acknowledge it.",
+            "Add one, such as 200 with a small body, or 204.",
+        )
+    if _AUTOMATIC_422 in references_in(responses.get("422")):
+        yield warning(
+            "automatic-422",
+            "The callback documents FastAPI's own 422 answer, which other receivers will not give.",
+            "Remove it; Ringback does so in the document that it publishes.",
+        )
+
+
+def _security_is_declared(case: Case) -> Iterator[Finding]:
+    schemes = (case.document.get("components") or {}).get("securitySchemes") or {}
+    requirements = case.place.operation.get("security") or []
+    named = sorted({name for requirement in requirements for name in requirement})
+    for name in named:
+        if name not in schemes:
+            yield error(
+                "security-scheme-missing",
+                f"The callback requires the security scheme {name!r}, which the document does not define.",
+                "Add it to components.securitySchemes.",
+            )
+    if named:
+        yield warning(
+            "credentials-not-sent",
+            f"The callback asks for credentials ({', '.join(named)}), and a sender has none of its receiver.",
+            "Ringback signs every callback instead; remove the security dependency.",
+        )
+
+
+def _no_callbacks_inside(case: Case) -> Iterator[Finding]:
+    if case.place.operation.get("callbacks"):
+        yield warning(
+            "callback-in-callback",
+            "The callback declares callbacks itself, which tools refuse or ignore.",
+            "Declare them on the operation whose request they follow.",
+        )
+
+
+def _contract_can_be_built(case: Case) -> Iterator[Finding]:
+    try:
+        build_contract(case.document, case.place)
+    except DanglingReference:
+        raise
+    except RingbackError as problem:
+        yield error("schema-invalid", str(problem), "Correct the schema.")
+
+
+_RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
+    *KEY_RULES,
+    _headers_are_free,
+    _answers_are_promised,
+    _security_is_declared,
+    _no_callbacks_inside,
+    _contract_can_be_built,
+)
+
+
+def _duplicate_ids(document: Document, found: list[Place]) -> Iterator[Finding]:
+    ids = Counter(str(p.operation["operationId"]) for p in found if "operationId" in p.operation)
+    for item in (document.get("paths") or {}).values():
+        for operation in item.values() if isinstance(item, Mapping) else ():
+            if isinstance(operation, Mapping) and "operationId" in operation:
+                ids[str(operation["operationId"])] += 1
+    for place in found:
+        name = str(place.operation.get("operationId"))
+        if ids[name] > 1:
+            yield error(
+                "operation-id-duplicate",
+                f"The operationId {name!r} stands {ids[name]} times in the document.",
+                "Give each operation its own.",
+            ).at(place.pointer)
+
+
+def _dangling(document: Document) -> Iterator[Finding]:
+    for reference in sorted(set(references_in(document))):
+        if not reference.startswith("#"):
+            continue
+        try:
+            look_up(document, reference)
+        except DanglingReference as problem:
+            yield error("reference-dangling", str(problem), "Tools refuse the document as it is.").at("#")
