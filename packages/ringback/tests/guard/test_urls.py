@@ -105,7 +105,8 @@ INVALID = {
     "characters": "https://example.com/" + "a" * (MAX_URL_LENGTH - 19),
 }
 ODD = (
-    "|\x00http://example.com/|\x1bhttp://example.com/|http://exa\tmple.com/| http://example.com/|http://example.com/ "
+    "|\x00http://example.com/|\x1bhttp://example.com/|http://exa\tmple.com/"
+    "| http://example.com/|http://example.com/ "
     "|http://example.com/\r\nX: 1|http://example.com/ HTTP/1.1\r\nHost: a\r\n\r\n|http://127.0.0.1\x00.example.com/"
     "|http://example.com/\x7f|http://example.com/\x85|ht tp://a.com/|http://example.com/\u2028|http://b\xfccher.com/"
     "|http://\u2460\u2461\u2466.0.0.1/|http://127\u30020\u30020\u30021/|http://a\uff0ecom/|http://\u202elocalhost/"

@@ -1,14 +1,16 @@
 """One request against real sockets: what receivers may do, and what an operator is told."""
 
 import asyncio
+import contextlib
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from ringback._transport import Failure, FailureReason, Response
+from ringback._guard import NetworkPolicy
+from ringback._transport import Failure, FailureReason, Limits, Response
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n"
 ANSWER = OK + b'{"ok":true}'
@@ -34,6 +36,19 @@ def scripted(*parts: bytes, then: str = "end") -> Callable[[Any], Any]:
             peer.reset()
 
     return script
+
+
+@contextlib.contextmanager
+def full_backlog(address: str, port: int) -> Iterator[int]:
+    """A port on which the kernel answers no further connection: as good as filtered."""
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.create_server((address, port), backlog=0))
+        place = listener.getsockname()
+        for _ in range(3):
+            filler = sockets.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(place)
+        yield place[1]
 
 
 async def failure_of(sending: Any) -> Failure:
@@ -197,6 +212,38 @@ async def test_a_closed_port_is_told_as_refused_and_not_as_sent(open_transport: 
     assert str(port) in failure.detail
 
 
+async def test_a_host_that_does_not_answer_is_told_as_such(open_transport: Any, post: Any) -> None:
+    with full_backlog("127.0.0.1", 0) as port:
+        transport = open_transport(limits=Limits(connect=0.2))
+        failure = await failure_of(transport.send(post(f"http://127.0.0.1:{port}/")))
+    assert (failure.reason, failure.sent) == (FailureReason.CONNECT_TIMEOUT, False)
+
+
+async def test_the_total_deadline_ends_a_connect_too(open_transport: Any, post: Any) -> None:
+    with full_backlog("127.0.0.1", 0) as port:
+        failure = await failure_of(open_transport().send(post(f"http://127.0.0.1:{port}/"), timeout=0.2))
+    assert (failure.reason, failure.sent) == (FailureReason.TIMEOUT, False)
+
+
+async def test_an_address_without_a_route_is_told_as_unreachable(open_transport: Any, post: Any) -> None:
+    failure = await failure_of(
+        open_transport().send(post("http://127.255.255.255:9/"))
+    )  # a broadcast address
+    assert (failure.reason, failure.sent) == (FailureReason.UNREACHABLE, False)
+
+
+async def test_this_machine_is_not_called_by_an_address_that_looks_public(
+    listen: Any, open_transport: Any, post: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = await listen(answer)
+    monkeypatch.setattr("ringback._guard.judge_address", lambda _: None)
+    monkeypatch.setattr(NetworkPolicy, "_check_public", lambda *_: None)
+    failure = await failure_of(open_transport(allow_networks=[]).send(post(receiver.url())))
+    assert (failure.reason, failure.sent) == (FailureReason.BLOCKED, False)
+    assert "this machine" in failure.detail
+    assert receiver.requests == []
+
+
 async def test_no_free_file_descriptor_is_told_as_ours_and_not_as_the_receiver_s_fault(
     listen: Any, open_transport: Any, post: Any
 ) -> None:
@@ -228,6 +275,18 @@ async def test_the_next_address_is_tried_when_one_refuses(
     receiver = await listen(answer)
     transport = open_transport(names=names(two_example_com="127.0.0.2 127.0.0.1"))
     response = await transport.send(post(receiver.url(host="two.example.com")))
+    assert response.remote_address == "127.0.0.1"
+
+
+async def test_a_silent_address_leaves_time_for_the_next_one(
+    listen: Any, open_transport: Any, post: Any, names: Any
+) -> None:
+    receiver = await listen(answer)
+    with full_backlog("127.0.0.2", receiver.port):
+        transport = open_transport(
+            names=names(two_example_com="127.0.0.2 127.0.0.1"), limits=Limits(connect=0.4)
+        )
+        response = await transport.send(post(receiver.url(host="two.example.com")))
     assert response.remote_address == "127.0.0.1"
 
 
