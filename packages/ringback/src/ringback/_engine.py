@@ -14,7 +14,6 @@ from ringback import _migrations
 from ringback._attempt import Acknowledgement, HttpAttempts, make_channel_attempt
 from ringback._channels import HTTP, Channel
 from ringback._contract import Contracts
-from ringback._guard import Guard
 from ringback._schedule import RetrySchedule
 from ringback._store.claims import Claimed
 from ringback._store.store import Store
@@ -89,12 +88,16 @@ class Engine:
     """What runs while an app or a worker process is up."""
 
     def __init__(
-        self, database: AsyncEngine, store: Store, couriers: Callable[[Transport], Couriers], guard: Guard
+        self,
+        database: AsyncEngine,
+        store: Store,
+        couriers: Callable[[Transport], Couriers],
+        transport: Callable[[], Transport],
     ) -> None:
         self._database = database
         self._store = store
         self._couriers = couriers
-        self._guard = guard
+        self._new_transport = transport
         self._transport: Transport | None = None
         self._worker: Worker | None = None
         self._task: asyncio.Task[None] | None = None
@@ -108,7 +111,7 @@ class Engine:
     async def start(self, settings: WorkerSettings) -> None:
         """Start the worker in the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._transport = Transport(self._guard)
+        self._transport = self._new_transport()
         self._worker = Worker(self._database, self._store, self._couriers(self._transport), settings)
         self._task = asyncio.create_task(self._worker.run(), name="ringback worker")
         self._task.add_done_callback(_report_crash)
@@ -122,6 +125,11 @@ class Engine:
         if self._transport is not None:
             await self._transport.close()
         self._worker = self._task = self._transport = self._loop = None
+
+    async def ended(self) -> None:
+        """Return when no worker runs here any more."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     def wake(self) -> None:
         """Tell the worker, from any thread, that there is something new."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, overload
 
@@ -27,7 +28,7 @@ from ringback._sending import AsyncSender, Sender, seconds_until
 from ringback._store import reports
 from ringback._store.reports import DeliveryReport
 from ringback._store.store import Store
-from ringback._transport import Transport
+from ringback._transport import Limits, Transport
 from ringback._types import Delivery, Exchange, Target
 from ringback._worker import WorkerSettings
 
@@ -71,12 +72,12 @@ class Ringback:
         )
         self._now = now or time.time
         self._store = Store(self.engine.dialect.name, clock=now)
-        self._channels: dict[str, Channel] = {}
+        self.channels: dict[str, Channel] = {}
         self._acknowledgements: dict[Callable[..., Any], Acknowledgement] = {}
         self._app: FastAPI | None = None
         self._contracts: Contracts | None = None
         self.outbox = Outbox(self._store.targets, self.contracts, self.guard.policy.check_url)
-        self._engine = Engine(self.engine, self._store, self._couriers, self.guard)
+        self._engine = Engine(self.engine, self._store, self._couriers, self._transport)
         self._callers = CallersDatabase(self.engine, self._engine.wake)
         if app is not None:
             self.attach(app)
@@ -185,7 +186,7 @@ class Ringback:
     ) -> Awaitable[Delivery]:
         """Owe one delivery of the app's own channel; with a `key` a second call gives the first one."""
         self._require_delivery()
-        registered = self._channels.get(channel)
+        registered = self.channels.get(channel)
         if registered is None:
             raise RingbackError(f"No channel {channel!r}: call ringback.channel({channel!r}, handler) first.")
         delay = seconds_until(not_before, self._now)
@@ -246,7 +247,7 @@ class Ringback:
     ) -> None:
         """Let `handler` deliver what is enqueued under `name`, with the same durability as callbacks."""
         channel = Channel(name, handler, schedule or self._schedule, timeout, in_flight)
-        self._channels[name] = channel
+        self.channels[name] = channel
 
     # --- running -------------------------------------------------------------------------------------------
 
@@ -257,15 +258,27 @@ class Ringback:
             yield session
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Ringback"]:
-        """Deliver while the block runs; what an app's lifespan and `ringback worker` use."""
+    async def running(
+        self, *, concurrency: int | None = None, grace: float | None = None
+    ) -> AsyncIterator["Ringback"]:
+        """Deliver while the block runs; what an app's lifespan and `ringback worker` use.
+
+        `concurrency` goes before the figure that was given to `Ringback`. At the end attempts that run may
+        take `grace` seconds (25 if not given) more.
+        """
         self.contracts()
         await self._engine.prepare(migrate=self.worker == "embedded")
-        await self._engine.start(self._worker_settings)
+        figures = {"concurrency": concurrency, "grace": grace}
+        given = {name: figure for name, figure in figures.items() if figure is not None}
+        await self._engine.start(replace(self._worker_settings, **given))
         try:
             yield self
         finally:
             await self._engine.stop()
+
+    async def ended(self) -> None:
+        """Return when the worker of this process has ended, by its own failure too."""
+        await self._engine.ended()
 
     async def drain(self, timeout: float = 30.0) -> None:
         """Wait until nothing is due and no attempt runs; raises TimeoutError after `timeout` seconds."""
@@ -304,11 +317,15 @@ class Ringback:
                 "`ringback worker module:app`."
             )
 
+    def _transport(self) -> Transport:
+        # As many connections are kept as can be in use at once.
+        return Transport(self.guard, limits=Limits(idle_per_place=self._in_flight))
+
     def _couriers(self, transport: Transport) -> Couriers:
         return Couriers(
             HttpAttempts(transport, timeout=self._timeout, clock=self._now),
             self.contracts,
-            self._channels,
+            self.channels,
             self._acknowledgements,
             schedule=self._schedule,
             timeout=self._timeout,

@@ -157,6 +157,7 @@ class Worker:
         return turn.more and len(self._running) < self._settings.concurrency
 
     def _in_transaction(self, connection: Connection, results: list[Result]) -> _Turn:
+        self._store.settle(connection)
         if results:
             accepted = self._store.results.record(connection, results)
             self._report_late(results, accepted)

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Connection,
     Float,
     Integer,
+    and_,
     bindparam,
     case,
     exists,
@@ -215,13 +216,13 @@ class ClaimStore:
             .correlate(d)
         )
         e = endpoints.c
-        disabled = exists().where(e.owner == d.c.owner, e.url == d.c.endpoint, e.disabled_at.is_not(None))
+        off = and_(e.owner == d.c.owner, e.url == d.c.endpoint, e.disabled_at.is_not(None))
         return select(
             d.c.id,
             d.c.destination,
-            predecessor.scalar_subquery().label("predecessor"),
-            disabled.correlate(d).label("disabled"),
-        ).select_from(source)
+            case((d.c.sequence > 1, predecessor.scalar_subquery())).label("predecessor"),
+            e.id.is_not(None).label("disabled"),
+        ).select_from(source.outerjoin(endpoints, off))
 
     def _waiting_statements(self) -> tuple[Any, Any, Any]:
         d = deliveries.c

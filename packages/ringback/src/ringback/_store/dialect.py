@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Connection,
     Float,
     FromClause,
     Integer,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
@@ -28,6 +30,7 @@ _TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), float: Float(), str: T
 
 # SQLite 3.40 answers NULL to unixepoch('subsec'), so its clock is read as a Julian day.
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
+_NO_SEQUENTIAL_SCANS = text("SELECT set_config('enable_seqscan', 'off', true)")
 _POSTGRESQL_NOW = "extract(epoch FROM clock_timestamp())::float8"
 
 
@@ -53,6 +56,14 @@ class Dialect:
         if self._clock is not None:
             return bindparam("injected_now", callable_=self._clock, type_=Float())
         return literal_column(_SQLITE_NOW if self.is_sqlite else _POSTGRESQL_NOW, Float())
+
+    def settle(self, connection: Connection) -> None:
+        """Keep the planner on the indexes in this transaction.
+
+        The tables fill and empty so fast that PostgreSQL's statistics are often those of an empty table.
+        """
+        if not self.is_sqlite:
+            connection.execute(_NO_SEQUENTIAL_SCANS)
 
     def insert(self, table: Any) -> Any:
         """An INSERT that can say ON CONFLICT."""

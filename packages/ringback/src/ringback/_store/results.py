@@ -1,7 +1,7 @@
 """Statements that write down what became of attempts; a worker that comes too late is refused."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Float, and_, bindparam, case, func, null, select, update
@@ -94,8 +94,7 @@ class ResultStore:
 
     @staticmethod
     def _row(result: Result) -> dict[str, Any]:
-        row = asdict(result)
-        return {name: row[name] for name in _COLUMNS}
+        return {name: getattr(result, name) for name in _COLUMNS}
 
     def _count(self, connection: Connection, results: Sequence[Result]) -> None:
         good = {(r.owner, r.endpoint) for r in results if r.counts > 0}

@@ -18,6 +18,7 @@ class Store:
 
     def __init__(self, dialect_name: str, *, clock: Callable[[], float] | None = None) -> None:
         dialect = Dialect(dialect_name, clock)
+        self.settle = dialect.settle
         self.targets = TargetStore(dialect)
         self.claims = ClaimStore(dialect)
         self.results = ResultStore(dialect)

@@ -158,6 +158,8 @@ _partial(
     where="sequence IS NOT NULL AND state IN ('pending', 'waiting', 'sending')",
 )
 _partial("ix_ringback_deliveries_finished", _d.finished_at, where="finished_at IS NOT NULL")
+# Usually empty: what asks for the next one behind a delivery that has ended finds nothing at once.
+_partial("ix_ringback_deliveries_waiting", _d.target_id, _d.sequence, where="state = 'waiting'")
 Index("ix_ringback_deliveries_target", _d.target_id)
 _partial(
     "uq_ringback_deliveries_target_key",

@@ -93,6 +93,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_ringback_deliveries_target", "ringback_deliveries", ["target_id"], unique=False)
     op.create_index(
+        "ix_ringback_deliveries_waiting",
+        "ringback_deliveries",
+        ["target_id", "sequence"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
         "uq_ringback_deliveries_channel_key",
         "ringback_deliveries",
         ["owner", "channel", "idempotency_key"],
@@ -173,6 +181,12 @@ def downgrade() -> None:
         table_name="ringback_deliveries",
         sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
         postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
+    )
+    op.drop_index(
+        "ix_ringback_deliveries_waiting",
+        table_name="ringback_deliveries",
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
     )
     op.drop_index("ix_ringback_deliveries_target", table_name="ringback_deliveries")
     op.drop_index(
