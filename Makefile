@@ -4,7 +4,7 @@
 
 UV := scripts/uv
 # --inexact adds what is missing and removes nothing, so running the demo does not undo a set-up for tests.
-SYNC := $(UV) sync --quiet --inexact
+SYNC := test -d .venv || echo "Installing what is needed, once ..." >&2; $(UV) sync --quiet --inexact
 PYTEST := $(UV) run --no-sync pytest
 HOST ?= 127.0.0.1
 PORT ?= 8000
