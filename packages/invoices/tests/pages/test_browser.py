@@ -43,7 +43,7 @@ async def test_the_documentation_draws_the_callback_without_the_internet(
         await visit.page.goto(f"{shop.url}/docs")
         operation = visit.page.locator(".opblock-post", has=visit.page.get_by_text("/invoices/", exact=True))
         await operation.first.locator(".opblock-summary-control").click()
-        await visit.page.get_by_text("Callbacks", exact=True).click()
+        await operation.locator(".tab-header").get_by_text("Callbacks", exact=True).click()
         callback = visit.page.locator(".callbacks-container")
         await expect(callback).to_contain_text("invoice_notification")
         await expect(callback).to_contain_text("callback_url")
@@ -86,7 +86,7 @@ async def test_no_page_is_wider_than_a_small_phone(browser: Browser, shop: Shop)
     invoice = await shop.invoice(
         id="i" * 255,
         title="t" * 300,
-        customer="word " * 60 + "w" * 300,
+        customer="w" * 200,
         total="999999999999.99",
         currency="USD",
     )

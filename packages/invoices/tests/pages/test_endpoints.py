@@ -1,5 +1,6 @@
 """The hosted pages over HTTP: what they say, and what they never let in or out."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -104,7 +105,8 @@ async def test_unknown_and_outdated_links_get_one_friendly_answer(shop: Shop) ->
         await session.execute(text("UPDATE invoices SET page_token_hash = 'replaced'"))
     tokens = ["x", "%00", "%ff", "a" * 4000, *(secrets.token_urlsafe(32) for _ in range(200))]
     urls = [invoice["pay_url"], *(f"{shop.url}/pay/{token}" for token in tokens)]
-    answers = {(page.status_code, page.text) for page in [await shop.browser.get(url) for url in urls]}
+    pages = await asyncio.gather(*(shop.browser.get(url) for url in urls))
+    answers = {(page.status_code, page.text) for page in pages}
     assert len(answers) == 1
     ((status_code, page),) = answers
     assert status_code == 404

@@ -1,6 +1,7 @@
 """The one payment adapter, on Stripe's official SDK: the same code for Stripe and for the sandbox."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ __all__ = [
 
 # The SDK would keep an identifier in the home directory, and report timings and the platform with each call.
 stripe.enable_telemetry = False
+
+# At DEBUG the SDK logs whole requests and answers: customers' addresses, and links that open invoices.
+logging.getLogger("stripe").setLevel(logging.INFO)
 
 DEADLINE: Final = 25.0
 """Seconds for one call, its retries included; a customer is waiting."""
