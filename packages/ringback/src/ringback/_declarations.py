@@ -5,6 +5,7 @@ The only module that knows how FastAPI keeps its routes.
 
 import copy
 import inspect
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.params import Form
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
@@ -24,7 +24,7 @@ from ringback._findings import Finding, Severity, error
 from ringback._parameters import callback_parameters
 from ringback._places import Place, places
 from ringback._route_rules import judge_declaration
-from ringback._typed_arguments import TypedArguments
+from ringback._typed_arguments import TypedArguments, answer_models
 
 __all__ = ["Declaration", "examine", "operation_of", "operation_of_endpoint", "prepare", "read"]
 
@@ -35,6 +35,8 @@ _EFFECTIVE = (
     *("deprecated", "include_in_schema", "callbacks"),
 )
 _ORIGIN = "ringback_origin"
+
+_logger = logging.getLogger("ringback")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,24 +69,12 @@ class Declaration:
     @property
     def declared_at(self) -> str:
         """``file:line`` of the function, the file relative to the working directory where it is below it."""
-        file, line = self.position
+        file, line = _position(self.function)
         return f"{file}:{line}" if file else ""
-
-    @property
-    def position(self) -> tuple[str, int]:
-        """The file and the line; empty and 0 where the function has no source."""
-        code = getattr(inspect.unwrap(self.function), "__code__", None)
-        if code is None:
-            return "", 0
-        path = Path(code.co_filename)
-        if path.is_relative_to(Path.cwd()):
-            path = path.relative_to(Path.cwd())
-        return str(path), code.co_firstlineno
 
     def locate(self, finding: Finding) -> Finding:
         """The finding with this callback as its place."""
-        function = getattr(self.function, "__qualname__", self.name)
-        return finding.at(f"{function}, callback of {self.operation}", *self.position)
+        return finding.at(f"{_name(self.function)}, callback of {self.operation}", *_position(self.function))
 
 
 def prepare(app: FastAPI) -> list[Declaration]:
@@ -106,18 +96,26 @@ def prepare(app: FastAPI) -> list[Declaration]:
 def read(app: FastAPI, *, allowed: Collection[str] = ()) -> Contracts:
     """The contracts of every callback that the app declares, built from the document that it publishes.
 
-    `allowed` are expressions that may be used although they can carry secrets into a URL. Warnings are kept
-    in the result's `findings`. Raises `ContractError` with every error at once.
+    `allowed` are expressions that may be used although they can carry secrets into a URL. Warnings are logged
+    and kept in the result's `findings`. Raises `ContractError` with every error at once.
     """
     contracts, findings = examine(app, allowed=allowed)
     errors = [str(finding) for finding in findings if finding.severity is Severity.ERROR]
     if errors:
         raise ContractError(errors)
+    for finding in findings:
+        if finding.severity is Severity.WARNING:
+            _logger.warning("%s", finding)
     return Contracts(contracts, findings)
 
 
-def examine(app: FastAPI, *, allowed: Collection[str] = ()) -> tuple[list[Contract], list[Finding]]:
-    """Every contract that can be built, and every finding of the start-up check."""
+def examine(
+    app: FastAPI, *, allowed: Collection[str] = (), dialect: bool = True
+) -> tuple[list[Contract], list[Finding]]:
+    """Every contract that can be built, and every finding of the start-up check.
+
+    `dialect` says that the tutorial's spelling of keys is meant, as it is where Ringback publishes them.
+    """
     declarations = prepare(app)
     document = app.openapi()
     found = list(places(document))
@@ -126,11 +124,12 @@ def examine(app: FastAPI, *, allowed: Collection[str] = ()) -> tuple[list[Contra
     for declaration in declarations:
         own = list(judge_declaration(declaration, declarations))
         place = _place_of(declaration, found)
-        if place is None and not own:
+        if place is not None and not declaration.hidden:
+            own += judge_place(document, place, allowed=allowed, dialect=dialect)
+        elif not own:
             own.append(_not_published())
-        if place is not None and not any(f.severity is Severity.ERROR for f in own):
-            own += judge_place(document, place, allowed=allowed, dialect=True)
-        if place is not None and not any(f.severity is Severity.ERROR for f in own):
+        if not any(finding.severity is Severity.ERROR for finding in own):
+            assert place is not None, "what has no place has an error"
             contracts.append(_contract(document, place, declaration))
         findings += [declaration.locate(finding) for finding in own]
     return contracts, findings
@@ -155,13 +154,26 @@ def operation_of_endpoint(app: FastAPI, endpoint: Callable[..., Any]) -> str:
         for context in iter_route_contexts(app.routes)
         if getattr(context.original_route, "endpoint", None) is endpoint
     }
-    name = getattr(endpoint, "__qualname__", repr(endpoint))
     if len(found) != 1:
         raise RingbackError(
-            f"{name} handles {len(found)} operations of this app. Name the one you mean by its operationId"
-            + (f": {', '.join(sorted(found))}." if found else ".")
+            f"{_name(endpoint)} handles {len(found)} operations of this app. Name the one that is meant by "
+            f"its operationId{': ' if found else ''}{', '.join(sorted(found))}."
         )
     return found.pop()
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__qualname__", repr(function)))
+
+
+def _position(function: Callable[..., Any]) -> tuple[str, int]:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return "", 0
+    path = Path(code.co_filename)
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return str(path), code.co_firstlineno
 
 
 def _operation_id(context: RouteContext) -> str:
@@ -224,18 +236,6 @@ def _make_ids_unique(declarations: list[Declaration]) -> None:
             route.operation_id = f"{declaration.operation}_{route.name}"
 
 
-def _models_of(route: APIRoute) -> Mapping[str, Any]:
-    """The model of each documented answer, by status."""
-    models: dict[str, Any] = {
-        str(code).upper(): response["model"]
-        for code, response in route.responses.items()
-        if response.get("model")
-    }
-    if route.response_model:
-        models[str(route.status_code or 200)] = route.response_model
-    return {"default" if code == "DEFAULT" else code: model for code, model in models.items()}
-
-
 def _place_of(declaration: Declaration, found: Sequence[Place]) -> Place | None:
     methods = {method.lower() for method in declaration.methods}
     named = [place for place in found if place.callback == declaration.name]
@@ -244,25 +244,13 @@ def _place_of(declaration: Declaration, found: Sequence[Place]) -> Place | None:
 
 
 def _contract(document: Mapping[str, Any], place: Place, declaration: Declaration) -> Contract:
-    route, dependant = declaration.route, declaration.route.dependant
-    arguments = TypedArguments(
-        declaration.function,
-        {
-            "body": dependant.body_params,
-            "path": dependant.path_params,
-            "query": dependant.query_params,
-            "header": dependant.header_params,
-            "cookie": dependant.cookie_params,
-        },
-        list(callback_parameters(document, place.item, place.operation)),
-        embed=route._embed_body_fields,
-        form=any(isinstance(field.field_info, Form) for field in dependant.body_params),
-    )
     return build_contract(
         document,
         place,
-        arguments=arguments,
-        models={status: TypeAdapter(model) for status, model in _models_of(route).items()},
+        arguments=TypedArguments(
+            declaration.route, list(callback_parameters(document, place.item, place.operation))
+        ),
+        models={status: TypeAdapter(model) for status, model in answer_models(declaration.route).items()},
         declared_at=declaration.declared_at,
         function=declaration.function,
         operation_id=declaration.operation,
@@ -280,9 +268,9 @@ def _not_published() -> Finding:
 def _routes_are_not_callbacks(app: FastAPI) -> Iterator[Finding]:
     for context in iter_route_contexts(app.routes):
         if isinstance(context.original_route, APIRoute) and "{$" in str(context.path):
-            name = getattr(context.endpoint, "__qualname__", context.name)
+            endpoint = context.original_route.endpoint
             yield error(
                 "callback-as-route",
                 f"{context.path!r} is an operation of the app itself, where it can never be reached.",
                 "Pass the router to callbacks=router.routes only, and do not include it.",
-            ).at(str(name))
+            ).at(_name(endpoint), *_position(endpoint))

@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from ringback._cases import Case, callback_parameters_of
 from ringback._contract import build_contract
-from ringback._errors import InvalidExpression, RingbackError
+from ringback._errors import InvalidExpression
 from ringback._expressions import parse_template
 from ringback._findings import Finding, error, warning
 from ringback._key_rules import KEY_RULES, judge_spelling
 from ringback._parameters import OWN_HEADERS
 from ringback._places import Place, main_parameters, places
 from ringback._references import DanglingReference, look_up, references_in
+from ringback._schemas import InvalidSchema
 
 __all__ = ["judge_document", "judge_place"]
 
@@ -42,7 +43,9 @@ def judge_document(document: Document, *, allowed: Collection[str] = ()) -> list
         for place in found
         for finding in judge_place(document, place, allowed=allowed)
     ]
-    return [*findings, *_duplicate_ids(document, found), *_dangling(document)]
+    said = {finding.message for finding in findings}
+    findings += [finding for finding in _dangling_elsewhere(document) if finding.message not in said]
+    return [*findings, *_duplicate_ids(document, found)]
 
 
 def judge_place(
@@ -60,7 +63,7 @@ def judge_place(
     try:
         template = parse_template(place.key, parameters=parameters)
     except InvalidExpression as problem:
-        yield error("expression-invalid", str(problem), "The URL cannot be found otherwise.")
+        yield error("expression-invalid", str(problem), "Correct the callback's key.")
         return
     if not dialect:
         yield from judge_spelling(template)
@@ -68,8 +71,9 @@ def judge_place(
     for rule in _RULES:
         try:
             yield from list(rule(case))
-        except DanglingReference:
-            continue  # reported once for the whole document
+        except DanglingReference as problem:
+            yield _dangling(problem)
+            return
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
             yield error(
                 "malformed",
@@ -137,9 +141,7 @@ def _no_callbacks_inside(case: Case) -> Iterator[Finding]:
 def _contract_can_be_built(case: Case) -> Iterator[Finding]:
     try:
         build_contract(case.document, case.place)
-    except DanglingReference:
-        raise
-    except RingbackError as problem:
+    except InvalidSchema as problem:
         yield error("schema-invalid", str(problem), "Correct the schema.")
 
 
@@ -169,11 +171,14 @@ def _duplicate_ids(document: Document, found: list[Place]) -> Iterator[Finding]:
             ).at(place.pointer)
 
 
-def _dangling(document: Document) -> Iterator[Finding]:
+def _dangling_elsewhere(document: Document) -> Iterator[Finding]:
     for reference in sorted(set(references_in(document))):
-        if not reference.startswith("#"):
-            continue
-        try:
-            look_up(document, reference)
-        except DanglingReference as problem:
-            yield error("reference-dangling", str(problem), "Tools refuse the document as it is.").at("#")
+        if reference.startswith("#"):
+            try:
+                look_up(document, reference)
+            except DanglingReference as problem:
+                yield _dangling(problem).at("#")
+
+
+def _dangling(problem: DanglingReference) -> Finding:
+    return error("reference-dangling", str(problem), "Tools refuse the document as it is.")

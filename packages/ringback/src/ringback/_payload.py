@@ -1,9 +1,9 @@
 """What one `send` puts on the wire: frozen bytes, headers, query, checked against the document."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from pydantic_core import from_json, to_json
 
@@ -22,13 +22,19 @@ class Payload:
     """The frozen request of one callback, but for its URL.
 
     `query` is percent-encoded text to append to the target's own, `path` the texts of the callback's own path
-    parameters; ``contract.address(url, payload)`` puts both in.
+    parameters; ``contract.address(url, payload)`` puts both in. `value` is the body as a JSON value.
     """
 
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     query: str | None = None
     path: Mapping[str, str] = field(default_factory=dict)
+    value: Any = None
+
+    @property
+    def query_names(self) -> list[str]:
+        """The names of the query parameters that it brings."""
+        return [unquote(pair.partition("=")[0]) for pair in (self.query or "").split("&") if pair]
 
 
 class Arguments(Protocol):
@@ -118,34 +124,38 @@ class PayloadWriter:
     def write(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload:
         """Check, encode and freeze; raises `ContractBreach`."""
         text, values = self._arguments.read(args, kwargs)
-        body, fields = self._write_body(text)
+        payload = self._write_body(text)
         if not values and not self._required:
-            return Payload(body, fields)
+            return payload
         for place, name in self._required:
             if (place, name) not in values:
                 raise ContractBreach(f"The {place} parameter {name!r} is required and was not given.")
-        return self._with_parameters(body, fields, values)
+        return self._with_parameters(payload, values)
 
-    def _write_body(self, text: bytes | None) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    def _write_body(self, text: bytes | None) -> Payload:
         declared = self._body
         if text is None:
             if declared is not None and declared.required:
                 raise ContractBreach("A body is required by the document, and none was given.")
-            return b"", ()
+            return Payload(b"")
         if declared is None:
             raise ContractBreach("The document declares no body, and one was given.")
-        return declared.encode(text, declared.check(text)), self._content_type
+        value = declared.check(text)
+        return Payload(declared.encode(text, value), self._content_type, value=value)
 
-    def _with_parameters(
-        self, body: bytes, fields: tuple[tuple[str, str], ...], values: dict[Parameter, Any]
-    ) -> Payload:
+    def _with_parameters(self, payload: Payload, values: dict[Parameter, Any]) -> Payload:
         written: dict[str, list[tuple[str, str]]] = {"header": [], "query": [], "path": [], "cookie": []}
         for key, value in values.items():
             written[key[0]] += self._parameters[key].write(value)
         headers = [(name.lower(), text) for name, text in written["header"]]
         if written["cookie"]:
             headers.append(("cookie", "; ".join(f"{name}={quote(text)}" for name, text in written["cookie"])))
-        return Payload(body, (*fields, *headers), query_text(written["query"]), dict(written["path"]))
+        return replace(
+            payload,
+            headers=(*payload.headers, *headers),
+            query=query_text(written["query"]),
+            path=dict(written["path"]),
+        )
 
 
 def declared_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Body | None:

@@ -8,9 +8,13 @@ import jsonschema_rs
 from ringback._errors import RingbackError
 from ringback._references import bundle, rewrite
 
-__all__ = ["Schema", "compile_schema", "json_path"]
+__all__ = ["InvalidSchema", "Schema", "compile_schema", "json_path"]
 
 _MAX_MESSAGE: Final = 300
+
+
+class InvalidSchema(RingbackError):
+    """What stands as a schema in the document is none."""
 
 
 class Schema:
@@ -25,7 +29,8 @@ class Schema:
         try:
             self._validator = jsonschema_rs.Draft202012Validator(text, validate_formats=True, offline=True)
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-            raise RingbackError(f"This is not a JSON Schema: {_short(str(error))}") from None
+            reason = _short(getattr(error, "message", None) or str(error))
+            raise InvalidSchema(f"The document holds what is no JSON Schema: {reason}.") from None
 
     def breach(self, value: Any) -> str | None:
         """The first thing in a JSON value that breaks the schema, with its JSON path, or None."""

@@ -88,9 +88,9 @@ def parse_source(text: str, parameters: Iterable[Parameter] = ()) -> Source:
     """
     found = _parse_valid(text) or _parse_tutorial(text, tuple(parameters))
     if found is None:
-        raise InvalidExpression(
-            f"{text!r} is not a runtime expression of OpenAPI{_advice(text, tuple(parameters))}."
-        )
+        advice = _advice(text, tuple(parameters))
+        end = "?" if "Did you mean" in advice else "."
+        raise InvalidExpression(f"{text!r} is not a runtime expression of OpenAPI{advice}{end}")
     return found
 
 
@@ -175,6 +175,11 @@ def _advice_on_form(text: str) -> str:
             return ": cookies cannot be read in one. Take the value as a query parameter or a header"
     if text.startswith(("$response.query.", "$response.path.")):
         return ": a response has no query and no path. Read $response.body#/… or $response.header.…"
+    message, _, rest = text.partition(".")
+    place, _, name = rest.partition(".")
+    for close in get_close_matches(place, ("header", "query", "path"), 1):
+        if close != place and _parse_valid(f"{message}.{close}.{name}"):
+            return f". Did you mean {message}.{close}.{name}"
     return ""
 
 
@@ -183,7 +188,7 @@ def _advice_on_name(name: str, parameters: tuple[Parameter, ...]) -> str:
         return f": {name} is a cookie, and cookies cannot be read in one. Make it a query parameter"
     places = {other: place for place, other in parameters}
     if close := get_close_matches(name, places, 1):
-        return f". Did you mean $request.{places[close[0]]}.{close[0]}?"
+        return f". Did you mean $request.{places[close[0]]}.{close[0]}"
     if not re.fullmatch(r"[A-Za-z_]\w*", name):
         return ""
     return (

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
+from fastapi.params import Form
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_json
 
 from ringback._errors import ContractBreach
 from ringback._sources import Parameter
 
-__all__ = ["TypedArguments"]
+__all__ = ["TypedArguments", "answer_models"]
 
 _ABSENT = object()
 
@@ -40,29 +41,22 @@ class _Argument:
 class TypedArguments:
     """Binds what `send` is given to a function's signature and serialises it by the declared types.
 
-    `fields` are FastAPI's own fields of the function, by place (body, path, query, header, cookie).
-    `documented` are the parameters in the document. With `embed`, each body is one key of an object.
+    `route` is a FastAPI route, `documented` are the parameters that the document has for it.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        fields: Mapping[str, Sequence[Any]],
-        documented: Sequence[Parameter],
-        *,
-        embed: bool,
-        form: bool,
-    ) -> None:
-        self._embed = embed
+    def __init__(self, route: Any, documented: Sequence[Parameter]) -> None:
+        dependant = route.dependant
+        form = any(isinstance(field.field_info, Form) for field in dependant.body_params)
+        self._embed = bool(route._embed_body_fields)
         self._documented = documented
-        self._bodies = [_argument("body", field, documented, form) for field in fields["body"]]
+        self._bodies = [_argument("body", field, documented, form) for field in dependant.body_params]
         self._parameters = [
             _argument(place, field, documented, True)
             for place in ("path", "query", "header", "cookie")
-            for field in fields[place]
+            for field in getattr(dependant, f"{place}_params")
         ]
         known = {argument.name for argument in [*self._bodies, *self._parameters]}
-        signature = inspect.signature(function)
+        signature = inspect.signature(route.endpoint)
         self._signature = signature.replace(
             parameters=[p for p in signature.parameters.values() if p.name in known]
         )
@@ -117,6 +111,18 @@ class TypedArguments:
                 if item is not None
             }
         return values
+
+
+def answer_models(route: Any) -> Mapping[str, Any]:
+    """The model of each answer that a FastAPI route documents, by status."""
+    models: dict[str, Any] = {
+        str(code).upper(): response["model"]
+        for code, response in route.responses.items()
+        if response.get("model")
+    }
+    if route.response_model:
+        models[str(route.status_code or 200)] = route.response_model
+    return {"default" if code == "DEFAULT" else code: model for code, model in models.items()}
 
 
 def _argument(place: str, field: Any, documented: Sequence[Parameter], may_spread: bool) -> _Argument:
