@@ -268,9 +268,13 @@ class Ringback:
         """
         self.contracts()
         await self._engine.prepare(migrate=self.worker == "embedded")
-        figures = {"concurrency": concurrency, "grace": grace}
-        given = {name: figure for name, figure in figures.items() if figure is not None}
-        await self._engine.start(replace(self._worker_settings, **given))
+        usual = self._worker_settings
+        settings = replace(
+            usual,
+            concurrency=usual.concurrency if concurrency is None else concurrency,
+            grace=usual.grace if grace is None else grace,
+        )
+        await self._engine.start(settings)
         try:
             yield self
         finally:
