@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -226,6 +228,39 @@ async def test_a_second_payment_is_recorded_as_too_much(shop: Shop) -> None:
     assert await _notifications(shop, invoice) == 1
 
 
+async def test_money_through_an_expired_session_still_counts(shop: Shop) -> None:
+    invoice = await shop.invoice()
+    first = await shop.begin(invoice)
+    await _expire_in_our_books(shop)
+    await shop.begin(invoice)
+    await shop.decide(first, "approve")
+    await shop.until_paid(invoice)
+    payments = await shop.rows("SELECT state, flag FROM payments ORDER BY attempt")
+    assert payments == [{"state": "paid", "flag": "paid_late"}, {"state": "open", "flag": None}]
+    assert (await shop.browser.post(invoice["pay_url"])).headers["location"].startswith("/pay/")
+
+
+async def test_a_key_that_was_used_for_another_request_is_given_up(shop: Shop, monkeypatch: Any) -> None:
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)
+
+    async def lose_the_answer(request: Request) -> Response | None:
+        if not request.url.path.startswith("/sandbox/v1/"):
+            return None
+        await shop.app(request.scope, request.receive, _nowhere)
+        return Response(status_code=503)
+
+    invoice = await shop.invoice(title="Before")
+    shop.front.trouble = lose_the_answer
+    assert (await shop.browser.post(invoice["pay_url"])).status_code == 503
+    shop.front.trouble = None
+    async with shop.app.state.sessions.begin() as session:
+        await session.execute(text("UPDATE invoices SET title = 'After'"))
+    await shop.decide(await shop.begin(invoice), "approve")
+    await shop.until_paid(invoice)
+    states = await shop.rows("SELECT attempt, state FROM payments ORDER BY attempt")
+    assert states == [{"attempt": 1, "state": "failed"}, {"attempt": 2, "state": "paid"}]
+
+
 async def test_an_event_may_come_before_the_session_is_stored(shop: Shop) -> None:
     invoice = await shop.invoice()
 
@@ -323,11 +358,8 @@ async def _nowhere(message: Any) -> None:
 
 
 def _sessions_made(shop: Shop) -> int:
-    import sqlite3
-
-    with sqlite3.connect(shop.app.state.settings.data_dir / "sandbox.db") as connection:
+    with closing(sqlite3.connect(shop.app.state.settings.data_dir / "sandbox.db")) as connection:
         (count,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
-    connection.close()
     return int(count)
 
 

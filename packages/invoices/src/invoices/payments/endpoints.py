@@ -12,7 +12,7 @@ __all__ = ["Received", "router"]
 
 MAX_EVENT = 256 * 1024
 
-router = APIRouter(tags=["Payments"])
+router = APIRouter(tags=["payments"])
 
 
 class Received(BaseModel):
