@@ -1,0 +1,151 @@
+"""A small shop with the tutorial's callback, on a real database, with a real receiver."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+from standardwebhooks import Webhook
+
+from ringback import Delivery, DeliveryReport, Exchange, Ringback
+from ringback._store import reports
+from ringback._store.reports import AttemptReport
+from ringback.testing import Clock, LocalReceiver, Received, drain
+
+LOOPBACK = ["127.0.0.0/8"]
+
+
+class Invoice(BaseModel):
+    id: str
+
+
+class InvoiceEvent(BaseModel):
+    description: str
+    paid: bool
+
+
+class InvoiceEventReceived(BaseModel):
+    ok: bool
+
+
+router = APIRouter()
+
+
+@router.post("{$callback_url}/invoices/{$request.body.id}", response_model=InvoiceEventReceived)
+def invoice_notification(body: InvoiceEvent) -> Any: ...
+
+
+def create_invoice(invoice: Invoice, callback_url: str | None = None) -> dict[str, str]:
+    return {"msg": "Invoice received"}
+
+
+def new_app() -> FastAPI:
+    app = FastAPI()
+    app.post("/invoices/", callbacks=router.routes, operation_id="create_invoice")(create_invoice)
+    return app
+
+
+@dataclass
+class Shop:
+    """A Ringback that runs, and shorthands that each use one transaction of their own."""
+
+    ringback: Ringback
+    clock: Clock
+
+    async def bind(self, key: str, url: str | None, *, owner: str = "") -> None:
+        query: dict[str, str | list[str]] = {} if url is None else {"callback_url": url}
+        async with self.ringback.transaction() as session:
+            exchange = Exchange(query=query, body={"id": key})
+            await self.ringback.bind(session, "create_invoice", key=key, owner=owner, exchange=exchange)
+
+    async def send(
+        self, key: str, description: str = "Payment celebration", *, owner: str = "", **options: Any
+    ) -> Delivery | None:
+        async with self.ringback.transaction() as session:
+            to = self.ringback.to(session, key=key, owner=owner)
+            return await to.options(**options).send(*self.event(description))
+
+    async def owe(
+        self, key: str, url: str, description: str = "Payment celebration", *, owner: str = ""
+    ) -> str:
+        await self.bind(key, url, owner=owner)
+        delivery = await self.send(key, description, owner=owner)
+        assert delivery is not None
+        return delivery.id
+
+    @staticmethod
+    def event(description: str = "Payment celebration") -> tuple[Callable[..., Any], InvoiceEvent]:
+        return invoice_notification, InvoiceEvent(description=description, paid=True)
+
+    async def drain(self, *, whole_schedule: bool = False, timeout: float = 20.0) -> None:
+        await drain(self.ringback, clock=self.clock if whole_schedule else None, timeout=timeout)
+
+    async def reports(self, key: str | None = None) -> list[DeliveryReport]:
+        async with self.ringback.transaction() as session:
+            return list(reversed(await self.ringback.deliveries(session, key=key, limit=100_000)))
+
+    async def report(self, key: str | None = None) -> DeliveryReport:
+        [report] = await self.reports(key)
+        return report
+
+    async def attempts(self, message_id: str) -> list[AttemptReport]:
+        async with self.ringback.engine.begin() as connection:
+            return await connection.run_sync(reports.list_attempts, message_id)
+
+    async def secret(self, owner: str = "") -> str:
+        async with self.ringback.transaction() as session:
+            return await self.ringback.signing_secret(session, owner=owner)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
+
+
+@pytest.fixture
+def open_shop(database_url: str, clock: Clock) -> OpenShop:
+    """`async with open_shop(**settings) as shop`: the engine runs inside the block."""
+
+    @asynccontextmanager
+    async def opened(*, running: bool = True, **settings: Any) -> AsyncIterator[Shop]:
+        values = {"database": database_url, "allow_networks": LOOPBACK, "now": clock} | settings
+        ringback = Ringback(new_app(), **values)
+        try:
+            if running:
+                async with ringback.running():
+                    yield Shop(ringback, clock)
+            else:
+                await ringback.migrate()
+                yield Shop(ringback, clock)
+        finally:
+            await ringback.engine.dispose()
+
+    return opened
+
+
+@pytest.fixture
+async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
+    async with open_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+def receiver() -> Iterator[LocalReceiver]:
+    with LocalReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def verified() -> Callable[[Received, str], Any]:
+    """Verify a request with the public library; gives the payload."""
+
+    def verify(received: Received, secret: str) -> Any:
+        return Webhook(secret).verify(received.body, dict(received.headers))
+
+    return verify
