@@ -48,9 +48,13 @@ async def line_with(output: asyncio.StreamReader, words: str) -> str:
     raise AssertionError(f"the program ended without saying {words!r}")
 
 
-async def output_of(folder: Path, program: str) -> str:
+async def output_of(folder: Path, *command: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, program, cwd=folder, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *command,
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     output, _ = await process.communicate()
     assert process.returncode == 0
@@ -71,7 +75,6 @@ async def attempted_in_vain(database: Path) -> None:
 def folder(tmp_path: Path) -> Path:
     for source, name in {
         "quickstart/app.py": "app.py",
-        "quickstart/secret.py": "secret.py",
         "receiving/with_fastapi.py": "receiver.py",
     }.items():
         shutil.copy(SOURCES / source, tmp_path / name)
@@ -94,7 +97,7 @@ async def test_the_tutorial_works_as_written_even_when_both_programs_are_killed(
         httpx2.AsyncClient(verify=False, base_url=f"http://127.0.0.1:{port}") as client,
         running(folder, "app:app", port, **allowed),
     ):
-        secret = await output_of(folder, "secret.py")
+        secret = await output_of(folder, "-m", "ringback", "keys", "create", "--app", "app:app")
         async with running(folder, "receiver:app", external, WEBHOOK_SECRET=secret) as heard:
             await pay(client, "2expen51ve")
             assert "Payment celebration" in await line_with(heard, "2expen51ve: ")
