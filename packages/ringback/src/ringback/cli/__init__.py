@@ -2,38 +2,59 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 import typer
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
+from typer.core import TyperGroup
 
 from ringback._errors import RingbackError
 from ringback.cli._output import error_console, plain
-from ringback.cli.deliveries import deliveries
-from ringback.cli.doctor import doctor
-from ringback.cli.endpoints import endpoints
-from ringback.cli.keys import keys
-from ringback.cli.migrate import migrate
-from ringback.cli.prune import prune
-from ringback.cli.worker import worker
 
 __all__ = ["main"]
 
+# Each lives in the module of its name. The nouns among them bring examples of their own.
+_EXAMPLES = {
+    "worker": "ringback worker shop.main:app --concurrency 500",
+    "migrate": "ringback migrate shop.main:app",
+    "lint": "ringback lint shop.main:app",
+    "deliveries": "",
+    "endpoints": "",
+    "keys": "",
+    "prune": "ringback prune --older-than 30d",
+    "doctor": "ringback doctor shop.main:app --url https://api.acme.example/hooks",
+}
+
+
+class _Commands(TyperGroup):
+    """Loads a command when it is named: reading FastAPI's half of the library takes as long as the rest."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = dict.fromkeys(_EXAMPLES)  # type: ignore[assignment]  # None until it is loaded
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
+        """The command of this name, or None."""
+        if cmd_name in _EXAMPLES and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _load(cmd_name)
+        return self.commands.get(cmd_name)
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Delivers the callbacks that a FastAPI app declares: run workers, look, steer, find what is wrong.",
     epilog="Exit codes: 0 all is well, 1 a problem was found or something was refused, 2 wrong usage.",
 )
-app.command(epilog="Example: ringback worker shop.main:app --concurrency 500")(worker)
-app.command(epilog="Example: ringback migrate shop.main:app")(migrate)
-app.add_typer(deliveries, name="deliveries")
-app.add_typer(endpoints, name="endpoints")
-app.add_typer(keys, name="keys")
-app.command(epilog="Example: ringback prune --older-than 30d")(prune)
-app.command(epilog="Example: ringback doctor shop.main:app --url https://api.acme.example/hooks")(doctor)
+
+
+@app.callback()
+def _ringback() -> None:
+    """Delivers the callbacks that a FastAPI app declares: run workers, look, steer, find what is wrong."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,8 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"The database refused: {error.orig}. `ringback doctor` looks at what it may be.")
     except OSError as error:
         _fail(f"The system refused: {error}.")
-    except KeyboardInterrupt:
-        sys.exit(130)
+
+
+def _load(name: str) -> Any:
+    command = getattr(import_module(f"ringback.cli.{name}"), name)
+    if not isinstance(command, typer.Typer):
+        alone = typer.Typer(add_completion=False)
+        alone.command(name, epilog=f"Example: {_EXAMPLES[name]}")(command)
+        command = alone
+    return typer.main.get_command(command)
 
 
 def _fail(text: str) -> None:

@@ -18,7 +18,7 @@ OwnerArgument = Annotated[
 
 def group(help_: str) -> typer.Typer:
     """A noun with its commands."""
-    return typer.Typer(no_args_is_help=True, help=help_)
+    return typer.Typer(no_args_is_help=True, add_completion=False, help=help_)
 
 
 def whose(owner: str) -> str:

@@ -24,11 +24,13 @@ STYLES: Mapping[str, str] = {
     "pending": "yellow",
     "waiting": "cyan",
     "sending": "blue",
+    "retry": "yellow",
+    "under way": "blue",
     "ok": "green",
     "note": "yellow",
     "problem": "bold red",
 }
-"""The colour of each state of a delivery and of each finding."""
+"""The colour of each state of a delivery, outcome of an attempt, and finding."""
 
 
 def output() -> Console:

@@ -64,7 +64,9 @@ async def _steps(guard: Guard, text: str, whose_policy: str) -> AsyncIterator[Fi
             )
             yield ok(f"address {address}", why)
     if not refused:
-        yield ok("verdict", "It may be called: an attempt connects to these addresses and to no other.")
+        yield ok(
+            "verdict", "it may be called: an attempt connects to what was judged here and to nothing else"
+        )
 
 
 def _policy(guard: Guard) -> str:

@@ -17,7 +17,7 @@ from ringback._store.reports import AttemptReport, DeliveryReport, Filter
 from ringback._types import State
 from ringback.cli._database import AppOption, DatabaseOption, FactoryOption, Open, Place
 from ringback.cli._options import AsJson, OwnerFilter, group
-from ringback.cli._output import STYLES, output, plain, print_json, stacked, table
+from ringback.cli._output import STYLES, count, output, plain, print_json, stacked, table
 from ringback.cli._steering import Steering
 from ringback.cli._times import local_time, span
 
@@ -166,17 +166,19 @@ def _refuse_states(wanted: Filter, *possible: State) -> None:
 
 
 def _listing(found: list[DeliveryReport], now: float) -> Table:
-    rows = table("State", "Delivery", "Attempts", "When, and how it went")
+    # Two columns only: ids and URLs stay whole on any terminal, to be copied.
+    rows = table("State", "Delivery")
     for one in found:
+        attempts = f"{count(one.attempts, 'attempt')}: {one.verdict}" if one.attempts else "no attempt yet"
         rows.add_row(
             plain(one.state, STYLES.get(one.state, "")),
-            stacked(plain(one.id), plain(_subject(one)), plain(one.url, "dim")),
-            plain(one.attempts),
             stacked(
-                plain(_when(one, now)), plain(one.verdict or "", "dim"), plain(one.breach or "", "yellow")
+                plain(one.id, "bold"),
+                plain(f"{_subject(one)} → {one.url}"),
+                plain(f"{_when(one, now)}; {attempts}", "dim"),
+                plain(one.breach or "", "yellow"),
             ),
         )
-        rows.add_section()
     return rows
 
 
@@ -207,15 +209,13 @@ def _page(delivery: DeliveryReport, body: bytes, attempts: list[AttemptReport], 
 def _timeline(delivery: DeliveryReport, attempts: list[AttemptReport]) -> Table:
     rows = table("#", "Began", "Took", "How it went")
     for one in attempts:
-        outcome = one.outcome or State.SENDING.value
-        # An attempt that is to be tried again leaves its delivery pending; "pending" would mislead here.
-        word = "again later" if outcome == State.PENDING else outcome
+        outcome = one.outcome or "under way"
         rows.add_row(
             plain(one.number),
             stacked(plain(local_time(one.started_at)), plain(_since(one, attempts, delivery), "dim")),
             plain("" if one.duration is None else span(one.duration)),
             stacked(
-                plain(word, STYLES.get(outcome, "")),
+                plain(outcome, STYLES.get(outcome, "")),
                 plain(one.verdict or ""),
                 plain(one.breach or "", "yellow"),
                 plain(f"answer: {one.response}" if one.response else "", "dim"),

@@ -45,9 +45,10 @@ def doctor(
 
 def _judge_url(place: Place, url: str) -> list[Finding]:
     ringback = place.ringback()
-    if ringback is not None:
-        return explain(ringback.guard, url, "the app's network policy")
-    return explain(Guard(NetworkPolicy()), url, "the default network policy (name the app to use its own)")
+    if ringback is None:
+        whose = "the default network policy (name the app to use its own)"
+        return explain(Guard(NetworkPolicy()), url, whose)
+    return explain(ringback.guard, url, "the app's network policy")
 
 
 def _look(place: Place) -> list[Finding]:

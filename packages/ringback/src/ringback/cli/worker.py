@@ -121,6 +121,7 @@ def _log(*, quiet: bool) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("ringback").setLevel(logging.INFO)
     if quiet:
         logging.getLogger("ringback.attempt").setLevel(logging.WARNING)
