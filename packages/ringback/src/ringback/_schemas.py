@@ -29,8 +29,7 @@ class Schema:
         try:
             self._validator = jsonschema_rs.Draft202012Validator(text, validate_formats=True, offline=True)
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-            reason = _short(getattr(error, "message", None) or str(error))
-            raise InvalidSchema(f"The document holds what is no JSON Schema: {reason}.") from None
+            raise InvalidSchema(f"The document holds what is no JSON Schema: {_flaw(text, error)}.") from None
 
     def breach(self, value: Any) -> str | None:
         """The first thing in a JSON value that breaks the schema, with its JSON path, or None."""
@@ -59,6 +58,20 @@ def json_path(path: list[str | int]) -> str:
         else:
             text += f"[{step!r}]"
     return text
+
+
+def _flaw(text: Mapping[str, Any], error: ValueError) -> str:
+    """Where the flaw is: the compiler does not say which of the schemas it is in."""
+    parts = {"the schema itself": {key: value for key, value in text.items() if key != "components"}}
+    for section, named in text.get("components", {}).items():
+        parts |= {f"{section}/{name}": part for name, part in named.items()}
+    for name, part in parts.items():
+        try:
+            jsonschema_rs.meta.validate(part)
+        except (jsonschema_rs.ValidationError, ValueError) as found:
+            where = json_path(getattr(found, "instance_path", []))
+            return f"{name}, {where}: {_short(getattr(found, 'message', str(found)))}"
+    return _short(getattr(error, "message", str(error)))
 
 
 def _short(message: str) -> str:
