@@ -1,5 +1,6 @@
 """One attempt of one delivery: sign, send, judge. No database, no loop, and never an exception."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +109,11 @@ class HttpAttempts:
 
 async def make_channel_attempt(channel: Channel, delivery: Delivery) -> Verdict:
     """Hand a delivery to the app's own channel and judge its outcome."""
-    outcome: Outcome = await channel.handler(delivery)
+    try:
+        async with asyncio.timeout(channel.timeout):
+            outcome: Outcome = await channel.handler(delivery)
+    except TimeoutError:
+        return Verdict(State.PENDING, f"no end after {channel.timeout:g} s", healthy=False)
     return Verdict(
         state=outcome.state,
         text=outcome.note or outcome.state.value,

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -24,7 +25,7 @@ from ringback._worker import Worker, WorkerSettings
 
 logger = logging.getLogger("ringback.worker")
 
-_UNKNOWN_CHANNEL = RetrySchedule()
+_LEASE_MARGIN = 20.0
 
 
 class Couriers:
@@ -73,10 +74,9 @@ class Couriers:
         own = self._channels.get(channel)
         return self._schedule if own is None else own.schedule
 
-    def timeout_of(self, channel: str) -> float:
-        """Seconds for one attempt."""
-        own = self._channels.get(channel)
-        return self._timeout if own is None else own.timeout
+    def longest_attempt(self) -> float:
+        """Seconds that the slowest channel may take for one attempt."""
+        return max([self._timeout, *(channel.timeout for channel in self._channels.values())])
 
     def in_flight_of(self, destination: str) -> int:
         """Attempts side by side; a channel's destination begins with the channel's name."""
@@ -112,7 +112,9 @@ class Engine:
         """Start the worker in the running loop."""
         self._loop = asyncio.get_running_loop()
         self._transport = self._new_transport()
-        self._worker = Worker(self._database, self._store, self._couriers(self._transport), settings)
+        couriers = self._couriers(self._transport)
+        settings = replace(settings, lease=max(settings.lease, couriers.longest_attempt() + _LEASE_MARGIN))
+        self._worker = Worker(self._database, self._store, couriers, settings)
         self._task = asyncio.create_task(self._worker.run(), name="ringback worker")
         self._task.add_done_callback(_report_crash)
 

@@ -1,39 +1,34 @@
 """Ringback itself: what an app holds, composed of contracts, outbox and engine."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 from fastapi import FastAPI
-from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ringback import _declarations, _document, _migrations
 from ringback import fastapi as _fastapi
 from ringback._attempt import Acknowledgement, HttpAttempts
+from ringback._callers_side import CallersSide
 from ringback._channels import Channel, Handler
 from ringback._contract import Contracts
-from ringback._database import AsyncCaller, Caller, CallersDatabase, Database, engine_for
+from ringback._database import CallersDatabase, Database, engine_for
 from ringback._database import configure_sqlite as _configure_sqlite
 from ringback._engine import Couriers, Engine, worker_name
-from ringback._errors import NothingDelivers, RingbackError
+from ringback._errors import RingbackError
 from ringback._guard import Guard, NetworkPolicy
-from ringback._outbox import BoundUrl, Outbox
+from ringback._outbox import Outbox
 from ringback._resolver import SystemResolver
 from ringback._schedule import RetrySchedule
-from ringback._sending import AsyncSender, Sender, seconds_until
-from ringback._store import reports
-from ringback._store.reports import DeliveryReport
 from ringback._store.store import Store
 from ringback._transport import Limits, Transport
-from ringback._types import Delivery, Exchange, Target
 from ringback._worker import WorkerSettings
 
 
-class Ringback:
+class Ringback(CallersSide):
     """Delivers the callbacks that a FastAPI app declares.
 
     `database` is the app's own async engine, or a URL; the default is a SQLite file beside the process.
@@ -67,9 +62,7 @@ class Ringback:
         self._schedule = schedule or RetrySchedule()
         self._timeout = attempt_timeout
         self._in_flight = in_flight
-        self._worker_settings = WorkerSettings(
-            worker_name(), concurrency=concurrency, lease=max(60.0, attempt_timeout + 20.0)
-        )
+        self._worker_settings = WorkerSettings(worker_name(), concurrency=concurrency)
         self._now = now or time.time
         self._store = Store(self.engine.dialect.name, clock=now)
         self.channels: dict[str, Channel] = {}
@@ -96,139 +89,6 @@ class Ringback:
         if self._contracts is None:
             self._contracts = _declarations.read(self._app) if self._app is not None else Contracts()
         return self._contracts
-
-    # --- in the caller's transaction -----------------------------------------------------------------------
-
-    @overload
-    def to(
-        self, session: AsyncCaller, *, key: str, owner: str = ..., operation: str | None = ...
-    ) -> AsyncSender: ...
-    @overload
-    def to(self, session: Caller, *, key: str, owner: str = ..., operation: str | None = ...) -> Sender: ...
-    def to(
-        self, session: AsyncCaller | Caller, *, key: str, owner: str = "", operation: str | None = None
-    ) -> AsyncSender | Sender:
-        """The target that was bound under `key`, ready to be sent to in this session's transaction."""
-        self._require_delivery()
-        if isinstance(session, AsyncCaller):
-            return AsyncSender(self.outbox, self._callers, session, key, owner, operation, self._now)
-        return Sender(self.outbox, self._callers, session, key, owner, operation, self._now)
-
-    @overload
-    def bind(
-        self,
-        session: AsyncCaller,
-        operation: str | Callable[..., Any],
-        *,
-        key: str,
-        exchange: Exchange,
-        owner: str = ...,
-        replace: bool = ...,
-    ) -> Awaitable[Target]: ...
-    @overload
-    def bind(
-        self,
-        session: Caller,
-        operation: str | Callable[..., Any],
-        *,
-        key: str,
-        exchange: Exchange,
-        owner: str = ...,
-        replace: bool = ...,
-    ) -> Target: ...
-    def bind(
-        self,
-        session: AsyncCaller | Caller,
-        operation: str | Callable[..., Any],
-        *,
-        key: str,
-        exchange: Exchange,
-        owner: str = "",
-        replace: bool = False,
-    ) -> Awaitable[Target] | Target:
-        """Bind outside a request: `operation` is an operation id or the endpoint function."""
-        operation_id = self._operation_id(operation)
-        resolved = self.outbox.resolve(operation_id, exchange)
-        return self.bind_resolved(session, resolved, operation_id, key=key, owner=owner, replace=replace)
-
-    def bind_resolved(
-        self,
-        session: AsyncCaller | Caller,
-        resolved: Mapping[str, BoundUrl],
-        operation: str,
-        *,
-        key: str,
-        owner: str,
-        replace: bool,
-    ) -> Awaitable[Target] | Target:
-        """Store URLs that were resolved and judged before; what `Callbacks.bind` does."""
-        self._require_delivery()
-
-        def work(connection: Connection) -> Target:
-            return self.outbox.bind(
-                connection, resolved, operation=operation, key=key, owner=owner, replace=replace
-            )
-
-        if isinstance(session, AsyncCaller):
-            return self._callers.run_async(session, work)
-        return self._callers.run(session, work)
-
-    def enqueue(
-        self,
-        session: AsyncCaller,
-        channel: str,
-        payload: Any,
-        *,
-        to: str,
-        key: str | None = None,
-        owner: str = "",
-        not_before: datetime | timedelta | None = None,
-    ) -> Awaitable[Delivery]:
-        """Owe one delivery of the app's own channel; with a `key` a second call gives the first one."""
-        self._require_delivery()
-        registered = self.channels.get(channel)
-        if registered is None:
-            raise RingbackError(f"No channel {channel!r}: call ringback.channel({channel!r}, handler) first.")
-        delay = seconds_until(not_before, self._now)
-
-        def work(connection: Connection) -> Delivery:
-            return self.outbox.enqueue(
-                connection, registered, payload, to=to, key=key, owner=owner, delay=delay
-            )
-
-        return self._callers.run_async(session, work)
-
-    async def cancel(self, session: AsyncCaller, delivery_id: str) -> bool:
-        """End a delivery before its next attempt; False when an attempt is under way or it has ended."""
-        return await self._callers.run_async(
-            session, lambda connection: self._store.operations.cancel(connection, delivery_id)
-        )
-
-    async def replay(self, session: AsyncCaller, delivery_id: str) -> bool:
-        """Send a finished delivery again, same id, new run of the schedule; False while it is still open."""
-        return await self._callers.run_async(
-            session, lambda connection: self._store.operations.replay(connection, delivery_id)
-        )
-
-    async def signing_secret(self, session: AsyncCaller, *, owner: str = "") -> str:
-        """The owner's current signing secret (``whsec_…``), made now if there is none."""
-        return await self._callers.run_async(
-            session, lambda connection: self._store.keys.ensure(connection, owner)
-        )
-
-    async def rotate_secret(self, session: AsyncCaller, *, owner: str = "", overlap: float = 86_400.0) -> str:
-        """A new signing secret; for `overlap` seconds requests carry signatures of both."""
-        return await self._callers.run_async(
-            session, lambda connection: self._store.keys.rotate(connection, owner, overlap=overlap)
-        )
-
-    async def deliveries(
-        self, session: AsyncCaller, *, owner: str | None = None, key: str | None = None, limit: int = 100
-    ) -> list[DeliveryReport]:
-        """How deliveries stand, the newest first."""
-        return await self._callers.run_async(
-            session, lambda connection: reports.list_deliveries(connection, owner=owner, key=key, limit=limit)
-        )
 
     # --- what counts, and what else rides along ------------------------------------------------------------
 
@@ -305,21 +165,6 @@ class Ringback:
             await self._engine.prepare(migrate=False)
             yield
         await self.engine.dispose()
-
-    def _operation_id(self, operation: str | Callable[..., Any]) -> str:
-        if isinstance(operation, str):
-            return operation
-        if self._app is None:
-            raise RingbackError("This Ringback has no app yet; name the operation by its operationId.")
-        return _declarations.operation_of_endpoint(self._app, operation)
-
-    def _require_delivery(self) -> None:
-        if self.worker == "embedded" and not self._engine.running:
-            raise NothingDelivers(
-                "Nothing in this process would ever deliver this. Run the app with its lifespan, or wrap the "
-                'work in `async with ringback.running():`, or say Ringback(worker="external") and run '
-                "`ringback worker module:app`."
-            )
 
     def _transport(self) -> Transport:
         # As many connections are kept as can be in use at once.

@@ -26,16 +26,13 @@ logger = logging.getLogger("ringback.worker")
 
 
 class Courier(Protocol):
-    """Makes one attempt; `schedule_of`, `timeout_of` and `in_flight_of` are the channel's own figures."""
+    """Makes one attempt, and knows each channel's own figures."""
 
     def attempt(self, claimed: Claimed, secrets: Sequence[str]) -> Awaitable[Verdict]:
-        """Make the attempt and judge it."""
+        """Make the attempt and judge it, well within the lease."""
 
     def schedule_of(self, channel: str) -> RetrySchedule:
         """When its attempts are due."""
-
-    def timeout_of(self, channel: str) -> float:
-        """Seconds that one attempt may take in all."""
 
     def in_flight_of(self, destination: str) -> int:
         """How many attempts to this destination may run at once."""
@@ -45,13 +42,12 @@ class Courier(Protocol):
 class WorkerSettings:
     """A worker's figures; seconds where they are times.
 
-    A lease outlives the longest attempt by `margin`, so no attempt ever needs to renew it.
+    A lease outlives the longest attempt by far, so no attempt ever needs to renew it.
     """
 
     name: str
     concurrency: int = 256
     lease: float = 60.0
-    margin: float = 10.0
     poll: float = 1.0
     upkeep: float = 5.0
     gather: float = 0.005
@@ -241,12 +237,8 @@ class Worker:
 
     async def _attempt(self, claimed: Claimed) -> None:
         started = time.monotonic()
-        limit = self._courier.timeout_of(claimed.channel)
         try:
-            async with asyncio.timeout(min(limit + 1.0, self._settings.lease - self._settings.margin)):
-                verdict = await self._courier.attempt(claimed, self._secrets[claimed.owner][1])
-        except TimeoutError:
-            verdict = Verdict(State.PENDING, f"no end after {limit:g} s", healthy=False)
+            verdict = await self._courier.attempt(claimed, self._secrets[claimed.owner][1])
         except asyncio.CancelledError:
             verdict = Verdict(State.PENDING, "cut off: the worker stopped; whether it arrived is unknown")
         except Exception as error:

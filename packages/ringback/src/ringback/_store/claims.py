@@ -196,7 +196,7 @@ class ClaimStore:
                 x.c.destination == batch.c.destination,
                 x.c.due_at <= self._dialect.now(),
             )
-            .order_by(x.c.due_at, x.c.id)
+            .order_by(x.c.due_at)
             .limit(bindparam("room", type_=Integer()))
             .correlate(batch)
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Select, func, select
+from sqlalchemy import Connection, FromClause, Select, func, or_, select
 
 from ringback._store.tables import attempts, deliveries, endpoints, in_state, keys, targets
 from ringback._types import State
@@ -89,10 +89,11 @@ class Filter:
     def apply(self, statement: Select[Any]) -> Select[Any]:
         """Narrow a statement that joins deliveries and their targets."""
         d = deliveries.c
-        pairs = ((d.owner, self.owner), (targets.c.key, self.key), (d.channel, self.channel))
-        for column, value in (*pairs, (d.endpoint, self.endpoint)):
+        for column, value in ((d.owner, self.owner), (d.channel, self.channel), (d.endpoint, self.endpoint)):
             if value is not None:
                 statement = statement.where(column == value)
+        if self.key is not None:
+            statement = statement.where(or_(targets.c.key == self.key, d.idempotency_key == self.key))
         return statement.where(in_state(d.state, *self.states)) if self.states else statement
 
 
