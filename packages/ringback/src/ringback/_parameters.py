@@ -49,9 +49,11 @@ class CallbackParameter:
         except UnusableValue as error:
             raise ContractBreach(f"The {where} {error.reason}. Nothing was stored.") from None
         for _, text in pairs:
-            if self.place in {"header", "cookie"} and not (text.isascii() and text.isprintable()):
+            plain = text.isascii() and text.isprintable() and text == text.strip()
+            if self.place == "header" and not plain:
                 raise ContractBreach(
-                    f"The {where} holds a character that no header can carry. Send it in the body instead."
+                    f"The {where} is {text!r}: no header can carry what is not printable ASCII, nor spaces at "
+                    "its ends. Send it in the body instead."
                 )
         return pairs
 
@@ -60,6 +62,8 @@ class CallbackParameter:
             texts = [text_of(self.name, item) for item in value]
             if self.explode and self.place in {"query", "cookie"}:
                 return [(self.name, text) for text in texts]
+            if not texts:
+                return []
             separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(self.style, ",")
             return [(self.name, separator.join(texts))]
         if isinstance(value, Mapping):

@@ -60,7 +60,7 @@ def json_path(path: list[str | int]) -> str:
     return text
 
 
-def _flaw(text: Mapping[str, Any], error: ValueError) -> str:
+def _flaw(text: Mapping[str, Any], error: Exception) -> str:
     """Where the flaw is: the compiler does not say which of the schemas it is in."""
     parts = {"the schema itself": {key: value for key, value in text.items() if key != "components"}}
     for section, named in text.get("components", {}).items():
