@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
+    errors.install(app)
     engine = connect(settings.database)
     app.state.settings = settings
     app.state.engine = engine
@@ -60,7 +61,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     ringback.acknowledge(invoice_notification, lambda answer: answer.ok)
     ringback.channel("mail", MailChannel(settings, renderer=renderer), timeout=MAIL_TIMEOUT)
-    errors.install(app)
     docs_page.install(app)
     app.include_router(invoice_endpoints.router)
     app.include_router(payment_endpoints.router)

@@ -71,9 +71,7 @@ class ServiceError(Exception):
     @classmethod
     def schema(cls) -> dict[int | str, dict[str, Any]]:
         """This error's entry for `responses=` of an operation."""
-        description = (cls.__doc__ or "").partition("\n")[0]
-        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        return {cls.status_code: {"model": Problem, "description": description, "content": content}}
+        return {cls.status_code: _documented((cls.__doc__ or "").partition("\n")[0])}
 
 
 class Invalid(ServiceError):
@@ -119,9 +117,15 @@ class TooLarge(ServiceError):
     status_code = 413
 
 
+def _documented(description: str) -> dict[str, Any]:
+    # Not FastAPI's "model", which would document the answer as application/json.
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {ProblemResponse.media_type: {"schema": schema}}}
+
+
 def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """What an operation's `responses=` says about these errors; same statuses are told together."""
-    documented: dict[int | str, dict[str, Any]] = {}
+    documented: dict[int | str, dict[str, Any]] = {"default": _documented("Any other refusal.")}
     for error in errors:
         for status_code, entry in error.schema().items():
             known = documented.setdefault(status_code, entry)
@@ -147,7 +151,9 @@ def _reason(finding: Mapping[str, Any]) -> str:
         return f"not JSON: {finding['ctx']['error']}"
     if finding["type"] == "missing":
         return "is required"
-    text = str(finding["msg"]).removeprefix("Value error, ")
+    if "reason" in finding.get("ctx", {}):
+        return str(finding["ctx"]["reason"])
+    text = str(finding["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return text[:1].lower() + text[1:]
 
 
@@ -210,8 +216,19 @@ class UnexpectedErrors:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the app a problem document."""
+    """Make every error of the app a problem document, and have the API's document say what that is."""
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _busy)
+    undescribed = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = undescribed()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(problem.pop("$defs"))
+        schemas["Problem"] = problem
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

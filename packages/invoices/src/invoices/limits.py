@@ -14,6 +14,8 @@ __all__ = ["BodyLimits", "nesting"]
 
 MAX_BODY: Final = 256 * 1024
 """Bytes of a request body. An invoice is far below a thousandth of it."""
+MAX_DISCARDED: Final = 8 * 1024 * 1024
+"""Bytes of a body that is too large, up to which the client is heard out before it gets its answer."""
 MAX_NESTING: Final = 50
 BODY_SECONDS: Final = 30.0
 
@@ -63,22 +65,25 @@ class BodyLimits:
             await self.app(scope, _replay(body, receive), send)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
-        if int(_digits(headers.get("content-length"))) > self.max_body:
+        """The body, or None where it is too large: then it is read on for a while, and thrown away.
+
+        A client that still sends would otherwise see a reset connection instead of the answer.
+        """
+        if int(_digits(headers.get("content-length"))) > MAX_DISCARDED:
             return None
         chunks: list[bytes] = []
         size = 0
         more = True
-        while more:
+        while more and size <= MAX_DISCARDED:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise _ClientGone
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self.max_body:
-                return None
-            chunks.append(chunk)
+            if size <= self.max_body:
+                chunks.append(chunk)
             more = message.get("more_body", False)
-        return b"".join(chunks)
+        return b"".join(chunks) if size <= self.max_body else None
 
 
 class _ClientGone(Exception):

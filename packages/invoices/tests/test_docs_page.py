@@ -1,0 +1,78 @@
+"""The documentation: drawn without the internet, and true."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+from playwright.async_api import Browser, Request
+
+from invoices.invoices.money import EXPONENTS
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One database is enough here: the document is the same."""
+    return sqlite_url
+
+
+@pytest.fixture
+async def service(start_service: Any) -> AsyncIterator[Any]:
+    async with start_service() as started:
+        yield started
+
+
+async def test_the_page_shows_the_callback_and_asks_no_other_host(service: Any, browser: Browser) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", note)
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(f"{service.client.base_url}/docs")
+    operation = page.locator("#operations-invoices-create_invoice_invoices__post")
+    await operation.get_by_role("button", name="POST /invoices/ Create Invoice").first.click()
+    await operation.get_by_text("Callbacks", exact=True).click()
+    await operation.get_by_text("invoice_notification").first.wait_for()
+    await operation.get_by_text("/invoices/{$request.body#/id}").first.wait_for()
+    await context.close()
+    base = str(service.client.base_url)
+    assert [url for url in asked if not url.startswith((base, "data:"))] == []
+    assert complaints == []
+
+
+async def test_the_document_is_valid_and_has_the_tutorials_words(service: Any) -> None:
+    document = (await service.client.get("/openapi.json")).json()
+    validate(document)
+    operation = document["paths"]["/invoices/"]["post"]
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/Invoice"}
+    invoice = document["components"]["schemas"]["Invoice"]
+    assert invoice["required"] == ["id", "customer", "total"]
+    assert {"id", "title", "customer", "total"} <= set(invoice["properties"])
+    (key,) = operation["callbacks"]["invoice_notification"]
+    assert key == "{$request.query.callback_url}/invoices/{$request.body#/id}"
+    assert set(invoice["properties"]["currency"]["anyOf"][0]["enum"]) == set(EXPONENTS)
+
+
+async def test_every_refusal_is_documented_as_a_problem(service: Any) -> None:
+    document = (await service.client.get("/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        if not path.startswith("/invoices"):
+            continue
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if status != "200":
+                    assert set(answer["content"]) == {"application/problem+json"}, (path, status)
+    statuses = set(document["paths"]["/invoices/"]["post"]["responses"])
+    assert statuses == {"200", "401", "403", "409", "413", "415", "422", "default"}
+
+
+async def test_the_icon_is_ours(service: Any) -> None:
+    answer = await service.client.get("/favicon.ico", follow_redirects=True)
+    assert answer.headers["content-type"] == "image/svg+xml"
