@@ -108,10 +108,32 @@ class Shop:
         headers = {"Stripe-Signature": signature(secret, int(time.time()), payload)}
         return await self.browser.post(f"{self.url}/payments/stripe", content=payload, headers=headers)
 
-    async def rows(self, query: str) -> list[dict[str, Any]]:
+    async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         """What the database says."""
         async with self.app.state.sessions() as session:
-            return [dict(row._mapping) for row in await session.execute(text(query))]
+            return [dict(row._mapping) for row in await session.execute(text(query), values)]
+
+    async def payments(self, invoice: dict[str, Any]) -> list[dict[str, Any]]:
+        """The payments that were begun for an invoice, first to last."""
+        return await self.rows(
+            "SELECT payments.* FROM payments JOIN invoices ON invoices.pk = payments.invoice_pk "
+            "WHERE invoices.id = :id ORDER BY attempt",
+            id=invoice["id"],
+        )
+
+    async def events(self, invoice: dict[str, Any]) -> list[dict[str, Any]]:
+        """The provider's events about an invoice, by their time of arrival."""
+        references = [payment["reference"] for payment in await self.payments(invoice)]
+        rows = await self.rows("SELECT * FROM payment_events ORDER BY received_at")
+        return [row for row in rows if row["reference"] in references]
+
+    async def told(self, invoice: dict[str, Any]) -> list[Any]:
+        """What the external API was told about an invoice, once it was told something."""
+
+        async def bodies() -> list[Any]:
+            return [body for body in self.receiver.bodies if body["id"] == invoice["id"]]
+
+        return list(await self.until(bodies))
 
     async def until(self, check: Callable[[], Awaitable[Any]]) -> Any:
         """Ask again until the answer is true, for at most 15 seconds."""

@@ -2,12 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from testkit.shop import Shop
+from testkit.shop import Shop, open_shop
+
+
+@pytest.fixture
+async def shop(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    """The whole service, in the event loop of the browser."""
+    async with open_shop(sqlite_url, tmp_path / "data") as shop:
+        yield shop
 
 
 class Visit:
@@ -63,7 +71,7 @@ async def test_the_documentation_draws_the_callback_without_the_internet(
 async def test_a_customer_is_declined_tries_again_and_sees_the_invoice_paid(
     browser: Browser, shop: Shop, options: dict[str, Any]
 ) -> None:
-    invoice = await shop.invoice(id="2expen51ve")
+    invoice = await shop.invoice()
     async with _visit(browser, java_script_enabled=False, **options) as visit:
         page = visit.page
         await page.goto(invoice["pay_url"])

@@ -5,19 +5,37 @@ import logging
 import re
 import secrets
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import text
 from testkit.shop import Shop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_SESSION: dict[str, Any] = {
+    "object": "checkout.session",
+    "amount_total": 999_900,
+    "created": 1_800_000_000,
+    "currency": "usd",
+    "expires_at": 4_000_000_000,
+    "livemode": False,
+    "payment_intent": None,
+    "payment_status": "unpaid",
+    "status": "open",
+}
 
 HOSTILE = "<script>alert(1)</script><img src=//evil.example/x onerror=alert(1)>\" ' {{ 7*7 }}"
 
 
-async def _set_status(shop: Shop, status: str) -> None:
+async def _set_status(shop: Shop, invoice: dict[str, Any], status: str) -> None:
     async with shop.app.state.sessions.begin() as session:
         moments = "paid_at = created_at, voided_at = created_at"
-        await session.execute(text(f"UPDATE invoices SET status = '{status}', {moments}"))
+        await session.execute(
+            text(f"UPDATE invoices SET status = '{status}', {moments} WHERE id = '{invoice['id']}'")
+        )
 
 
 @pytest.mark.parametrize(
@@ -31,8 +49,8 @@ async def _set_status(shop: Shop, status: str) -> None:
     ],
 )
 async def test_each_state_is_told_plainly(shop: Shop, status: str, says: str, pays: bool) -> None:
-    invoice = await shop.invoice(id="2expen51ve", title="Yacht maintenance")
-    await _set_status(shop, status)
+    invoice = await shop.invoice(id=f"2expen51ve-{status}", title="Yacht maintenance")
+    await _set_status(shop, invoice, status)
     page = await shop.browser.get(invoice["pay_url"])
     assert page.status_code == 200
     for words in (says, "2expen51ve", "Mr. Richie Rich", "Yacht maintenance", "9,999.00", "USD", "Sandbox"):
@@ -102,7 +120,9 @@ async def test_the_pages_files_are_kept_for_good_under_a_name_that_changes(shop:
 async def test_unknown_and_outdated_links_get_one_friendly_answer(shop: Shop) -> None:
     invoice = await shop.invoice()
     async with shop.app.state.sessions.begin() as session:
-        await session.execute(text("UPDATE invoices SET page_token_hash = 'replaced'"))
+        await session.execute(
+            text(f"UPDATE invoices SET page_token_hash = NULL WHERE id = '{invoice['id']}'")
+        )
     tokens = ["x", "%00", "%ff", "a" * 4000, *(secrets.token_urlsafe(32) for _ in range(200))]
     urls = [invoice["pay_url"], *(f"{shop.url}/pay/{token}" for token in tokens)]
     pages = await asyncio.gather(*(shop.browser.get(url) for url in urls))
@@ -137,18 +157,19 @@ async def test_the_pdf_is_behind_the_same_link(shop: Shop) -> None:
 
 
 async def test_a_checkout_on_a_domain_of_its_own_is_linked_and_not_redirected_to(shop: Shop) -> None:
-    async def elsewhere(request: Request) -> Response | None:
+    async def made_elsewhere(request: Request) -> Response | None:
         if not request.url.path.startswith("/sandbox/v1/"):
             return None
-        sandbox = shop.app.state.sandbox
-        object.__setattr__(sandbox.config, "public_url", "https://pay.shop.example")
-        return None
+        elsewhere = {"url": "https://pay.shop.example/c/pay/cs_test_1", "id": "cs_test_1"}
+        form = dict(parse_qsl(await request.body()))
+        metadata = {name: form[f"metadata[{name}]".encode()].decode() for name in ("payment", "invoice_id")}
+        return JSONResponse(_SESSION | elsewhere | {"metadata": metadata})
 
-    shop.front.trouble = elsewhere
+    shop.front.trouble = made_elsewhere
     invoice = await shop.invoice()
     page = await shop.browser.post(invoice["pay_url"])
     assert page.status_code == 200
-    assert 'href="https://pay.shop.example/checkout/cs_test_' in page.text
+    assert 'href="https://pay.shop.example/c/pay/cs_test_1"' in page.text
     assert "Continue to the payment" in page.text
 
 

@@ -15,15 +15,9 @@ from testkit.shop import Shop
 from invoices.payments.lifecycle import Report
 from invoices.payments.provider import CheckoutRequest, Provider
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CELEBRATION = {"description": "Payment celebration", "paid": True}
-
-
-async def _told(shop: Shop, count: int = 1) -> list[Any]:
-    async def enough() -> bool:
-        return len(shop.receiver.bodies) >= count
-
-    await shop.until(enough)
-    return shop.receiver.bodies
 
 
 async def _notifications(shop: Shop, invoice: dict[str, Any]) -> int:
@@ -37,8 +31,8 @@ async def test_a_payment_is_collected_and_called_back_once(shop: Shop) -> None:
     assert answer.headers["location"] == f"{invoice['pay_url']}?returned=1"
     page = await shop.browser.get(answer.headers["location"])
     assert "Payment received" in page.text
-    assert await _told(shop) == [{"id": "2expen51ve"} | CELEBRATION]
-    (payment,) = await shop.rows("SELECT * FROM payments")
+    assert await shop.told(invoice) == [{"id": "2expen51ve"} | CELEBRATION]
+    (payment,) = await shop.payments(invoice)
     assert (payment["state"], payment["attempt"], payment["flag"]) == ("paid", 1, None)
     assert payment["amount_minor"] == 999_900
     assert await _notifications(shop, invoice) == 1
@@ -48,8 +42,8 @@ async def test_the_webhook_alone_is_enough(shop: Shop) -> None:
     invoice = await shop.invoice()
     await shop.decide(await shop.begin(invoice), "approve")
     await shop.until_paid(invoice)
-    (event,) = await shop.rows("SELECT type, outcome FROM payment_events")
-    assert event == {"type": "checkout.session.completed", "outcome": "applied"}
+    (event,) = await shop.events(invoice)
+    assert (event["type"], event["outcome"]) == ("checkout.session.completed", "applied")
 
 
 async def test_the_way_back_is_enough_when_no_webhook_comes(shop: Shop) -> None:
@@ -86,17 +80,17 @@ async def test_a_decline_leaves_the_invoice_open_for_a_second_try(shop: Shop) ->
     assert await shop.begin(invoice) == checkout
     await shop.decide(checkout, "approve")
     await shop.until_paid(invoice)
-    assert await _told(shop) == [{"id": invoice["id"]} | CELEBRATION]
+    assert await shop.told(invoice) == [{"id": invoice["id"]} | CELEBRATION]
 
 
 async def test_ten_equal_events_at_once_change_one_thing(shop: Shop) -> None:
     invoice = await shop.invoice()
     paid = await _paid_session(shop, invoice)
-    told = [shop.tell("checkout.session.completed", paid, id="evt_same") for _ in range(10)]
+    same = f"evt_{invoice['id']}"
+    told = [shop.tell("checkout.session.completed", paid, id=same) for _ in range(10)]
     assert {answer.status_code for answer in await asyncio.gather(*told)} == {200}
-    assert await shop.rows("SELECT id, outcome FROM payment_events") == [
-        {"id": "evt_same", "outcome": "applied"}
-    ]
+    (event,) = await shop.events(invoice)
+    assert (event["id"], event["outcome"]) == (same, "applied")
     assert (await shop.state(invoice))["status"] == "paid"
     assert await _notifications(shop, invoice) == 1
 
@@ -107,8 +101,8 @@ async def test_different_events_that_say_paid_pay_once(shop: Shop) -> None:
     kinds = ["checkout.session.completed", "checkout.session.async_payment_succeeded"] * 3
     answers = await asyncio.gather(*(shop.tell(kind, paid) for kind in kinds))
     assert {answer.status_code for answer in answers} == {200}
-    outcomes = await shop.rows("SELECT outcome FROM payment_events ORDER BY outcome")
-    assert [row["outcome"] for row in outcomes] == ["applied", *["no_change"] * 5]
+    outcomes = sorted(event["outcome"] for event in await shop.events(invoice))
+    assert outcomes == ["applied", *["no_change"] * 5]
     assert await _notifications(shop, invoice) == 1
 
 
@@ -163,8 +157,8 @@ async def test_what_does_not_match_is_flagged_and_not_paid(
         change = {"metadata": paid["metadata"] | change["metadata"]}
     answer = await shop.tell("checkout.session.completed", paid | change)
     assert answer.status_code == 200
-    (payment,) = await shop.rows("SELECT state, flag, flag_detail FROM payments")
-    (event,) = await shop.rows("SELECT outcome FROM payment_events")
+    (payment,) = await shop.payments(invoice)
+    (event,) = await shop.events(invoice)
     assert (payment["state"], payment["flag"], event["outcome"]) == ("review", "mismatch", "mismatch")
     assert "does not match" in caplog.text
     assert (await shop.state(invoice))["status"] == "open"
@@ -173,14 +167,16 @@ async def test_what_does_not_match_is_flagged_and_not_paid(
 
 async def test_events_about_nothing_of_ours_are_acknowledged(shop: Shop) -> None:
     unknown = {**_SESSION, "metadata": {"payment": "pay_of_somebody", "invoice_id": "x"}}
-    told = [
-        await shop.tell("checkout.session.completed", _SESSION),
-        await shop.tell("checkout.session.completed", unknown),
-        await shop.tell("customer.created", {"object": "customer", "id": "cus_1"}),
-    ]
-    assert {answer.status_code for answer in told} == {200}
-    rows = await shop.rows("SELECT outcome FROM payment_events ORDER BY outcome")
-    assert [row["outcome"] for row in rows] == ["unknown_payment", "unrelated", "unrelated"]
+    customer = {"object": "customer", "id": "cus_1"}
+    expected = {
+        "evt_no_reference": ("checkout.session.completed", _SESSION, "unrelated"),
+        "evt_unknown": ("checkout.session.completed", unknown, "unknown_payment"),
+        "evt_other_thing": ("customer.created", customer, "unrelated"),
+    }
+    for event_id, (kind, subject, outcome) in expected.items():
+        assert (await shop.tell(kind, subject, id=event_id)).status_code == 200
+        (row,) = await shop.rows(f"SELECT outcome FROM payment_events WHERE id = '{event_id}'")
+        assert row["outcome"] == outcome
 
 
 async def test_a_void_invoice_cannot_be_paid(shop: Shop) -> None:
@@ -192,7 +188,7 @@ async def test_a_void_invoice_cannot_be_paid(shop: Shop) -> None:
         invoice["pay_url"].removeprefix(shop.url),
     )
     assert "This invoice was withdrawn" in (await shop.browser.get(invoice["pay_url"])).text
-    assert await shop.rows("SELECT * FROM payments") == []
+    assert await shop.payments(invoice) == []
 
 
 async def test_void_and_money_at_once_end_in_one_truth(shop: Shop) -> None:
@@ -213,30 +209,29 @@ async def test_void_and_money_at_once_end_in_one_truth(shop: Shop) -> None:
 async def test_a_second_payment_is_recorded_as_too_much(shop: Shop) -> None:
     invoice = await shop.invoice()
     first = await shop.begin(invoice)
-    await _expire_in_our_books(shop)
+    await _expire_in_our_books(shop, invoice)
     second = await shop.begin(invoice)
     assert first != second
     for checkout in (second, first):
         await shop.decide(checkout, "approve")
 
     async def both() -> bool:
-        return len(await shop.rows("SELECT pk FROM payments WHERE state = 'paid'")) == 2
+        return [payment["state"] for payment in await shop.payments(invoice)] == ["paid", "paid"]
 
     await shop.until(both)
-    flags = await shop.rows("SELECT attempt, flag FROM payments ORDER BY attempt")
-    assert flags == [{"attempt": 1, "flag": "overpaid"}, {"attempt": 2, "flag": None}]
+    assert [payment["flag"] for payment in await shop.payments(invoice)] == ["overpaid", None]
     assert await _notifications(shop, invoice) == 1
 
 
 async def test_money_through_an_expired_session_still_counts(shop: Shop) -> None:
     invoice = await shop.invoice()
     first = await shop.begin(invoice)
-    await _expire_in_our_books(shop)
+    await _expire_in_our_books(shop, invoice)
     await shop.begin(invoice)
     await shop.decide(first, "approve")
     await shop.until_paid(invoice)
-    payments = await shop.rows("SELECT state, flag FROM payments ORDER BY attempt")
-    assert payments == [{"state": "paid", "flag": "paid_late"}, {"state": "open", "flag": None}]
+    late, unused = await shop.payments(invoice)
+    assert (late["state"], late["flag"], unused["state"]) == ("paid", "paid_late", "open")
     assert (await shop.browser.post(invoice["pay_url"])).headers["location"].startswith("/pay/")
 
 
@@ -257,8 +252,7 @@ async def test_a_key_that_was_used_for_another_request_is_given_up(shop: Shop, m
         await session.execute(text("UPDATE invoices SET title = 'After'"))
     await shop.decide(await shop.begin(invoice), "approve")
     await shop.until_paid(invoice)
-    states = await shop.rows("SELECT attempt, state FROM payments ORDER BY attempt")
-    assert states == [{"attempt": 1, "state": "failed"}, {"attempt": 2, "state": "paid"}]
+    assert [payment["state"] for payment in await shop.payments(invoice)] == ["failed", "paid"]
 
 
 async def test_an_event_may_come_before_the_session_is_stored(shop: Shop) -> None:
@@ -276,7 +270,7 @@ async def test_an_event_may_come_before_the_session_is_stored(shop: Shop) -> Non
     hasty = Hasty.from_settings(shop.app.state.settings)
     shop.app.state.provider = hasty
     await shop.begin(invoice)
-    (payment,) = await shop.rows("SELECT state, session_id FROM payments")
+    (payment,) = await shop.payments(invoice)
     assert payment["state"] == "paid"
     assert payment["session_id"].startswith("cs_test_")
     assert await _notifications(shop, invoice) == 1
@@ -305,15 +299,15 @@ async def test_a_provider_that_is_down_costs_no_second_session(
     shop.front.trouble = None
     checkout = await shop.begin(invoice)
     assert await shop.begin(invoice) == checkout
-    assert len(await shop.rows("SELECT pk FROM payments")) == 1
-    assert _sessions_made(shop) == 1
+    assert len(await shop.payments(invoice)) == 1
+    assert _sessions_made(shop, invoice) == 1
 
 
 async def test_ten_customers_at_once_get_one_session(shop: Shop) -> None:
     invoice = await shop.invoice()
     checkouts = await asyncio.gather(*(shop.begin(invoice) for _ in range(10)))
     assert len(set(checkouts)) == 1
-    assert _sessions_made(shop) == 1
+    assert _sessions_made(shop, invoice) == 1
 
 
 async def test_no_transaction_is_open_while_the_provider_is_asked(shop: Shop) -> None:
@@ -338,11 +332,10 @@ async def test_no_transaction_is_open_while_the_provider_is_asked(shop: Shop) ->
 async def test_an_expired_session_is_replaced(shop: Shop) -> None:
     invoice = await shop.invoice()
     first = await shop.begin(invoice)
-    await _expire_in_our_books(shop)
+    await _expire_in_our_books(shop, invoice)
     second = await shop.begin(invoice)
     assert first != second
-    states = await shop.rows("SELECT attempt, state FROM payments ORDER BY attempt")
-    assert states == [{"attempt": 1, "state": "expired"}, {"attempt": 2, "state": "open"}]
+    assert [payment["state"] for payment in await shop.payments(invoice)] == ["expired", "open"]
 
 
 async def test_an_amount_beyond_the_providers_limit_says_so(shop: Shop) -> None:
@@ -350,22 +343,25 @@ async def test_an_amount_beyond_the_providers_limit_says_so(shop: Shop) -> None:
     page = await shop.browser.post(invoice["pay_url"])
     assert page.status_code == 502
     assert "This amount is too large for a payment by card." in page.text
-    assert await shop.rows("SELECT state, flag FROM payments") == [{"state": "failed", "flag": "refused"}]
+    (payment,) = await shop.payments(invoice)
+    assert (payment["state"], payment["flag"]) == ("failed", "refused")
 
 
 async def _nowhere(message: Any) -> None:
     """Where a lost answer goes."""
 
 
-def _sessions_made(shop: Shop) -> int:
+def _sessions_made(shop: Shop, invoice: dict[str, Any]) -> int:
     with closing(sqlite3.connect(shop.app.state.settings.data_dir / "sandbox.db")) as connection:
-        (count,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
+        query = "SELECT count(*) FROM sessions WHERE object ->> 'client_reference_id' = ?"
+        (count,) = connection.execute(query, (invoice["id"],)).fetchone()
     return int(count)
 
 
-async def _expire_in_our_books(shop: Shop) -> None:
+async def _expire_in_our_books(shop: Shop, invoice: dict[str, Any]) -> None:
+    (payment,) = await shop.payments(invoice)
     async with shop.app.state.sessions.begin() as session:
-        past = "UPDATE payments SET expires_at = created_at WHERE state = 'open'"
+        past = f"UPDATE payments SET expires_at = created_at WHERE pk = {payment['pk']}"
         await session.execute(text(past))
 
 
