@@ -192,6 +192,8 @@ def _is_a_label(label: str) -> bool:
         return False
     if unicodedata.normalize("NFKC", text) != text or text.lower() != text:
         return False
+    if text[2:4] == "--" or unicodedata.category(text[0])[0] == "M":
+        return False
     # letters, marks, decimal digits; the joiners and dots that RFC 5892 allows by context
     return all(
         unicodedata.category(c)[0] in "LM"

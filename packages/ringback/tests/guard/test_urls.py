@@ -86,6 +86,7 @@ INVALID = {
         http://{".".join([LABEL63] * 3)}.{"a" * 58}.com/ http://example.com;127.0.0.1/ http://example.com'/
         http://127.0.0.1%00.example.com/ http://example.com%2ecom/ http://%31%32%37.0.0.1/ http://a,b.com/
         http://xn--/ http://xn--a.com/ http://xn--localhost.com/ http://xn--ls8h.la/ http://xn--com-.com/
+        http://xn--xn---epa.com/ http://xn--99999999.com/ http://xn--ab-yzt.com/ http://xn--a-wbb.com/
         http://example.com%0d%0aX-A:b/ http://example.com$/ http://*.example.com/ http://a!b.com/""",
     "IPv6": """
         http://[]/ http://[example.com]/ http://[v1.127.0.0.1]/ http://[127.0.0.1]/ http://[::1 http://[:::1]/
