@@ -52,29 +52,31 @@ class CallbackParameter:
             plain = text.isascii() and text.isprintable() and text == text.strip()
             if self.place == "header" and not plain:
                 raise ContractBreach(
-                    f"The {where} is {text!r}: no header can carry what is not printable ASCII, nor spaces at "
-                    "its ends. Send it in the body instead."
+                    f"The {where} is {text!r}: no header can carry what is not printable ASCII, nor spaces "
+                    "at its ends. Send it in the body instead."
                 )
         return pairs
 
     def _pairs(self, value: Any) -> list[tuple[str, str]]:
         if isinstance(value, list):
-            texts = [text_of(self.name, item) for item in value]
-            if self.explode and self.place in {"query", "cookie"}:
-                return [(self.name, text) for text in texts]
-            if not texts:
-                return []
-            separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(self.style, ",")
-            return [(self.name, separator.join(texts))]
+            return self._of_list([text_of(self.name, item) for item in value])
         if isinstance(value, Mapping):
-            texts_of = {key: text_of(f"{self.name}.{key}", item) for key, item in value.items()}
-            if self.style == "deepObject":
-                return [(f"{self.name}[{key}]", text) for key, text in texts_of.items()]
-            if self.explode and self.place == "query":
-                return list(texts_of.items())
-            joiner = "=" if self.explode else ","
-            return [(self.name, ",".join(f"{key}{joiner}{text}" for key, text in texts_of.items()))]
+            return self._of_object({key: text_of(f"{self.name}.{key}", item) for key, item in value.items()})
         return [(self.name, text_of(self.name, value))]
+
+    def _of_list(self, texts: list[str]) -> list[tuple[str, str]]:
+        if not texts or (self.explode and self.place in {"query", "cookie"}):
+            return [(self.name, text) for text in texts]
+        separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(self.style, ",")
+        return [(self.name, separator.join(texts))]
+
+    def _of_object(self, texts: dict[str, str]) -> list[tuple[str, str]]:
+        if self.style == "deepObject":
+            return [(f"{self.name}[{key}]", text) for key, text in texts.items()]
+        if self.explode and self.place == "query":
+            return list(texts.items())
+        joiner = "=" if self.explode else ","
+        return [(self.name, ",".join(f"{key}{joiner}{text}" for key, text in texts.items()))]
 
 
 def callback_parameters(

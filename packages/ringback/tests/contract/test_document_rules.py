@@ -246,10 +246,21 @@ def paths_in(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 PLACES = [path for path in paths_in(good()) if path]
 junk = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.text(max_size=3), st.just([]), st.just({}), st.just([None]),
-    st.just({"$ref": 7}), st.just({"$ref": "#/paths"}), st.just({"$ref": "#/components/schemas/Event"}),
-    st.just({"x": {"$ref": "#/x"}}), st.just([{"in": 1}]), st.just({"type": []}), st.just({"200": None}),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(max_size=3),
+    st.just([]),
+    st.just({}),
+    st.just([None]),
+    st.just({"$ref": 7}),
+    st.just({"$ref": "#/paths"}),
+    st.just({"$ref": "#/components/schemas/Event"}),
+    st.just({"x": {"$ref": "#/x"}}),
+    st.just([{"in": 1}]),
+    st.just({"type": []}),
+    st.just({"200": None}),
+)
 
 
 @given(st.lists(st.tuples(st.sampled_from(PLACES), junk), min_size=1, max_size=3))

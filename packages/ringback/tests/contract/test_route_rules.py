@@ -140,7 +140,7 @@ ERRORS: dict[str, tuple[Declare, str, list[str]]] = {
     "an unfilled parameter": (key("{$hook}/{kind}"), "path-parameter-missing", ["{kind}"]),
     "a repeated argument": (repeats_argument, "argument-repeats-source", ["Remove the argument id"]),
     "a reserved header": (reserved_header, "header-reserved", ["content-length"]),
-}  # fmt: skip
+}
 
 BEARER = [Depends(HTTPBearer())]
 
@@ -149,7 +149,7 @@ WARNINGS: dict[str, tuple[Declare, str, list[str]]] = {
     "an optional source": (key("{$hook}/{$request.body#/note}"), "source-optional", ["leave out"]),
     "an unnamed source": (key("{$hook}/{$request.body#/nme}"), "source-undeclared", ["does not name"]),
     "no success": (key("{$hook}/x", status_code=410), "no-success-response", ["acknowledge"]),
-}  # fmt: skip
+}
 
 
 def findings(declare: Declare, **options: Any) -> list[tuple[str, str, str]]:
