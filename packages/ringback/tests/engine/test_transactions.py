@@ -25,7 +25,9 @@ from ringback.testing import assert_delivered
 EVENT = {"description": "Payment celebration", "paid": True}
 
 
-async def test_a_committed_callback_arrives_as_declared_and_signed(shop, receiver, verified):
+async def test_a_committed_callback_arrives_as_declared_and_signed(
+    shop: Any, receiver: Any, verified: Any
+) -> None:
     message_id = await shop.owe("2expen51ve", f"{receiver.url}/events")
     await shop.drain()
     [request] = receiver.requests
@@ -40,7 +42,7 @@ async def test_a_committed_callback_arrives_as_declared_and_signed(shop, receive
     assert report.verdict == "answered 200 as documented"
 
 
-async def test_a_rollback_takes_the_callback_with_it(shop, receiver):
+async def test_a_rollback_takes_the_callback_with_it(shop: Any, receiver: Any) -> None:
     await shop.bind("kept", receiver.url)
     engine = shop.ringback.engine
     async with AsyncSession(engine) as session:
@@ -56,7 +58,7 @@ async def test_a_rollback_takes_the_callback_with_it(shop, receiver):
     assert receiver.requests == []
 
 
-async def test_a_savepoint_that_is_rolled_back_takes_only_its_own(shop, receiver):
+async def test_a_savepoint_that_is_rolled_back_takes_only_its_own(shop: Any, receiver: Any) -> None:
     await shop.bind("a", receiver.url)
     async with shop.ringback.transaction() as session:
         await shop.ringback.to(session, key="a").send(*shop.event("kept"))
@@ -67,7 +69,7 @@ async def test_a_savepoint_that_is_rolled_back_takes_only_its_own(shop, receiver
     assert [request.json()["description"] for request in receiver.requests] == ["kept"]
 
 
-async def test_an_async_connection_serves_as_well(shop, receiver):
+async def test_an_async_connection_serves_as_well(shop: Any, receiver: Any) -> None:
     async with shop.ringback.engine.begin() as connection:
         exchange = Exchange(query={"callback_url": receiver.url}, body={"id": "a"})
         await shop.ringback.bind(connection, "create_invoice", key="a", exchange=exchange)
@@ -77,7 +79,9 @@ async def test_an_async_connection_serves_as_well(shop, receiver):
 
 
 @pytest.mark.parametrize("make", [Session, SQLModelSession, lambda engine: engine.connect()])
-async def test_sync_sessions_and_connections_serve_as_well(shop, receiver, sync_engine, make):
+async def test_sync_sessions_and_connections_serve_as_well(
+    shop: Any, receiver: Any, sync_engine: Any, make: Any
+) -> None:
     with make(sync_engine) as session:
         exchange = Exchange(query={"callback_url": receiver.url}, body={"id": "a"})
         target = shop.ringback.bind(session, "create_invoice", key="a", exchange=exchange)
@@ -92,18 +96,18 @@ async def test_sync_sessions_and_connections_serve_as_well(shop, receiver, sync_
     assert report.id == delivery.id
 
 
-async def test_a_target_without_a_url_is_sent_nothing(shop):
+async def test_a_target_without_a_url_is_sent_nothing(shop: Any) -> None:
     await shop.bind("a", None)
     assert await shop.send("a") is None
     assert await shop.reports() == []
 
 
-async def test_an_unknown_key_is_an_error_that_says_what_to_do(shop):
+async def test_an_unknown_key_is_an_error_that_says_what_to_do(shop: Any) -> None:
     with pytest.raises(UnknownTarget, match=r"Nothing was bound under key 'nobody'.*callbacks\.bind"):
         await shop.send("nobody")
 
 
-async def test_the_key_of_another_owner_is_unknown(shop, receiver):
+async def test_the_key_of_another_owner_is_unknown(shop: Any, receiver: Any) -> None:
     await shop.bind("a", receiver.url, owner="acme")
     with pytest.raises(UnknownTarget):
         await shop.send("a", owner="evil")
@@ -111,7 +115,9 @@ async def test_the_key_of_another_owner_is_unknown(shop, receiver):
         await shop.send("a")
 
 
-async def test_binding_again_gives_the_same_target_and_another_url_is_a_conflict(shop, receiver):
+async def test_binding_again_gives_the_same_target_and_another_url_is_a_conflict(
+    shop: Any, receiver: Any
+) -> None:
     ringback = shop.ringback
 
     def exchange(path: str) -> Exchange:
@@ -136,7 +142,7 @@ async def test_binding_again_gives_the_same_target_and_another_url_is_a_conflict
     assert arrived == {"before": "/one/invoices/a", "after": "/two/invoices/a"}
 
 
-async def test_nothing_is_stored_where_nothing_would_ever_deliver(open_shop, receiver):
+async def test_nothing_is_stored_where_nothing_would_ever_deliver(open_shop: Any, receiver: Any) -> None:
     async with open_shop(running=False) as shop:
         with pytest.raises(NothingDelivers, match="external"):
             await shop.bind("a", receiver.url)
@@ -147,7 +153,7 @@ async def test_nothing_is_stored_where_nothing_would_ever_deliver(open_shop, rec
         assert [report.state for report in await shop.reports()] == ["pending"]
 
 
-async def test_a_session_of_another_database_is_refused(shop, receiver, tmp_path):
+async def test_a_session_of_another_database_is_refused(shop: Any, receiver: Any, tmp_path: Any) -> None:
     await shop.bind("a", receiver.url)
     other = create_engine(f"sqlite:///{tmp_path / 'other.db'}")
     with Session(other) as session, pytest.raises(WrongDatabase, match=r"other\.db"):
@@ -156,7 +162,9 @@ async def test_a_session_of_another_database_is_refused(shop, receiver, tmp_path
     assert await shop.reports() == []
 
 
-async def test_a_payload_that_breaks_the_document_is_refused_and_nothing_is_stored(shop, receiver):
+async def test_a_payload_that_breaks_the_document_is_refused_and_nothing_is_stored(
+    shop: Any, receiver: Any
+) -> None:
     await shop.bind("a", receiver.url)
     function, _ = shop.event()
     with pytest.raises(ContractBreach):
@@ -165,7 +173,7 @@ async def test_a_payload_that_breaks_the_document_is_refused_and_nothing_is_stor
     assert await shop.reports() == []
 
 
-async def test_an_idempotency_key_makes_one_delivery_of_many_sends(shop, receiver):
+async def test_an_idempotency_key_makes_one_delivery_of_many_sends(shop: Any, receiver: Any) -> None:
     await shop.bind("a", receiver.url)
     first = await shop.send("a", "one", idempotency_key="k")
     second = await shop.send("a", "two", idempotency_key="k")
@@ -177,7 +185,7 @@ async def test_an_idempotency_key_makes_one_delivery_of_many_sends(shop, receive
     assert [r.json()["description"] for r in receiver.requests] == ["one", "three"]
 
 
-async def test_not_before_holds_the_first_attempt_back(shop, receiver, clock):
+async def test_not_before_holds_the_first_attempt_back(shop: Any, receiver: Any, clock: Any) -> None:
     await shop.bind("a", receiver.url)
     await shop.send("a", "span", not_before=timedelta(hours=1), ordered=False)
     moment = datetime.fromtimestamp(clock.now + 7200, UTC)
@@ -194,7 +202,7 @@ async def test_not_before_holds_the_first_attempt_back(shop, receiver, clock):
         await shop.send("a", not_before=datetime(2030, 1, 1))
 
 
-async def test_a_url_that_the_policy_forbids_is_not_bound(open_shop):
+async def test_a_url_that_the_policy_forbids_is_not_bound(open_shop: Any) -> None:
     async with open_shop(allow_networks=[]) as shop:
         with pytest.raises(Blocked):
             await shop.bind("a", "http://127.0.0.1:8080/")
@@ -202,7 +210,7 @@ async def test_a_url_that_the_policy_forbids_is_not_bound(open_shop):
             await shop.send("a")
 
 
-async def test_a_database_that_is_neither_sqlite_nor_postgresql_is_refused():
+async def test_a_database_that_is_neither_sqlite_nor_postgresql_is_refused() -> None:
     with pytest.raises(RingbackError, match="SQLite or PostgreSQL"):
         Ringback(database="mysql://u@h/d")
 
