@@ -135,8 +135,17 @@ def _ask(acknowledges: Acknowledgement, value: Any) -> tuple[bool, str | None]:
         return True, f"the acknowledgement predicate raised {type(error).__name__}: {error}"
 
 
+# What went wrong on our own side says nothing about the receiver.
+_OUR_OWN = {
+    FailureReason.BLOCKED,
+    FailureReason.INVALID_REQUEST,
+    FailureReason.LOCAL_RESOURCES,
+    FailureReason.PROXY,
+}
+
+
 def _judge_failure(failure: Failure) -> Verdict:
-    # The policy's refusal says nothing about the endpoint's health.
-    healthy = None if failure.reason is FailureReason.BLOCKED else False
+    reached = None if failure.reason in _OUR_OWN else False
     words = str(failure.reason.value).replace("_", " ")
-    return Verdict(State.PENDING, f"{words}: {failure.detail}" if failure.detail else words, healthy=healthy)
+    text = f"{words}: {failure.detail}" if failure.detail else words
+    return Verdict(State.PENDING, text, healthy=reached, reached=reached)

@@ -21,6 +21,7 @@ from ringback._store.store import Store
 from ringback._transport import Transport
 from ringback._types import Delivery
 from ringback._verdict import Verdict
+from ringback._wakeup import Notifier, listen
 from ringback._worker import Worker, WorkerSettings
 
 logger = logging.getLogger("ringback.worker")
@@ -102,42 +103,58 @@ class Engine:
         self._worker: Worker | None = None
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_commit: Callable[[], None] | None = None
+        self._hints: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> bool:
         """Whether a worker runs in this process."""
         return self._task is not None and not self._task.done()
 
-    async def start(self, settings: WorkerSettings) -> None:
-        """Start the worker in the running loop."""
+    async def start(self, settings: WorkerSettings, *, listen_for_others: bool) -> None:
+        """Start the worker in the running loop; on PostgreSQL it can listen for others' commits."""
         self._loop = asyncio.get_running_loop()
         self._transport = self._new_transport()
         couriers = self._couriers(self._transport)
         settings = replace(settings, lease=max(settings.lease, couriers.longest_attempt() + _LEASE_MARGIN))
         self._worker = Worker(self._database, self._store, couriers, settings)
+        self._on_commit = self._worker.wake
         self._task = asyncio.create_task(self._worker.run(), name="ringback worker")
         self._task.add_done_callback(_report_crash)
+        if self._database.dialect.name == "postgresql" and listen_for_others:
+            self._hints = asyncio.create_task(listen(self._database, self._worker.wake))
 
-    async def stop(self) -> None:
-        """Let running attempts end within the grace time, record them, and close everything."""
-        if self._worker is not None and self._task is not None:
-            await self._worker.stop()
-            await asyncio.wait([self._task], timeout=10.0)
-            self._task.cancel()
-        if self._transport is not None:
-            await self._transport.close()
-        self._worker = self._task = self._transport = self._loop = None
+    async def start_notifying(self) -> None:
+        """Start telling workers in other processes what is committed here, where the database can."""
+        if self._database.dialect.name == "postgresql":
+            self._loop = asyncio.get_running_loop()
+            notifier = Notifier(self._database)
+            self._on_commit = notifier.notify
+            self._hints = asyncio.create_task(notifier.run())
 
     async def ended(self) -> None:
         """Return when no worker runs here any more."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
+    async def stop(self) -> None:
+        """Let running attempts end within the grace time, record them, and close everything."""
+        if self._hints is not None:
+            self._hints.cancel()
+            await asyncio.wait([self._hints])
+        if self._worker is not None and self._task is not None:
+            await self._worker.stop()
+            await asyncio.wait([self._task], timeout=10.0)
+            self._task.cancel()
+        if self._transport is not None:
+            await self._transport.close()
+        self._worker = self._task = self._transport = self._loop = self._on_commit = self._hints = None
+
     def wake(self) -> None:
-        """Tell the worker, from any thread, that there is something new."""
-        loop, worker = self._loop, self._worker
-        if loop is not None and worker is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(worker.wake)
+        """Tell the worker, here or elsewhere and from any thread, that there is something new."""
+        loop, tell = self._loop, self._on_commit
+        if loop is not None and tell is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(tell)
 
     async def drain(self, timeout: float) -> None:
         """Wait until nothing is due and nothing runs; raises TimeoutError after `timeout` seconds."""

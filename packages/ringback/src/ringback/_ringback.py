@@ -1,5 +1,6 @@
 """Ringback itself: what an app holds, composed of contracts, outbox and engine."""
 
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from ringback._errors import RingbackError
 from ringback._guard import Guard, NetworkPolicy
 from ringback._outbox import Outbox
 from ringback._resolver import SystemResolver
-from ringback._schedule import RetrySchedule
+from ringback._schedule import DAY, RetrySchedule
 from ringback._store.store import Store
 from ringback._transport import Limits, Transport
 from ringback._worker import WorkerSettings
@@ -33,14 +34,20 @@ class Ringback(CallersSide):
 
     `database` is the app's own async engine, or a URL; the default is a SQLite file beside the process.
     With ``worker="embedded"`` deliveries leave from the app's own process while its lifespan runs; with
-    ``worker="external"`` it is ``ringback worker module:app`` processes that deliver. `allow_networks` are
-    the networks (CIDR) that may be called although they are not public. `schedule` says when attempts are
-    due, `attempt_timeout` (seconds) how long one may take, `in_flight` how many run at once to one
-    destination, `concurrency` how many in all. `publish` "declared" leaves the keys in the document as
-    they were written. `now` replaces every clock, for tests.
+    ``worker="external"`` it is ``ringback worker module:app`` processes that deliver.
+
+    `allow_networks` are the networks (CIDR) that may be called although they are not public; `policy` says
+    all of that in detail. `proxy` (``http://host:port``) is an egress proxy that is asked for tunnels, and
+    `ssl_context` replaces the system's roots.
+
+    `schedule` says when attempts are due, `attempt_timeout` (seconds) how long one may take, `in_flight` how
+    many run at once to one destination, `concurrency` how many in all; `rate_per_host` and `rate_per_owner`
+    (attempts a second) bound each worker further. What has ended is deleted after `retention` seconds
+    (None: never). `publish` "declared" leaves the keys in the document as they were written. `now` replaces
+    every clock, for tests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the one place where all settings meet
         self,
         app: FastAPI | None = None,
         *,
@@ -48,10 +55,15 @@ class Ringback(CallersSide):
         worker: Literal["embedded", "external"] = "embedded",
         allow_networks: Iterable[str] = (),
         policy: NetworkPolicy | None = None,
+        proxy: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         schedule: RetrySchedule | None = None,
         attempt_timeout: float = 20.0,
         in_flight: int = 16,
         concurrency: int = 256,
+        rate_per_host: float | None = None,
+        rate_per_owner: float | None = None,
+        retention: float | None = 30 * DAY,
         publish: Literal["valid", "declared"] = "valid",
         now: Callable[[], float] | None = None,
     ) -> None:
@@ -59,10 +71,18 @@ class Ringback(CallersSide):
         self.engine = engine_for(database)
         self.guard = Guard(policy or NetworkPolicy.from_settings(allow_networks), SystemResolver())
         self.publish = publish
+        self._proxy = proxy
+        self._ssl_context = ssl_context
         self._schedule = schedule or RetrySchedule()
         self._timeout = attempt_timeout
         self._in_flight = in_flight
-        self._worker_settings = WorkerSettings(worker_name(), concurrency=concurrency)
+        self._worker_settings = WorkerSettings(
+            worker_name(),
+            concurrency=concurrency,
+            rate_per_host=rate_per_host,
+            rate_per_owner=rate_per_owner,
+            retention=retention,
+        )
         self._now = now or time.time
         self._store = Store(self.engine.dialect.name, clock=now)
         self.channels: dict[str, Channel] = {}
@@ -134,7 +154,7 @@ class Ringback(CallersSide):
             concurrency=usual.concurrency if concurrency is None else concurrency,
             grace=usual.grace if grace is None else grace,
         )
-        await self._engine.start(settings)
+        await self._engine.start(settings, listen_for_others=self.worker == "external")
         try:
             yield self
         finally:
@@ -163,12 +183,15 @@ class Ringback(CallersSide):
         else:
             self.contracts()
             await self._engine.prepare(migrate=False)
+            await self._engine.start_notifying()
             yield
+            await self._engine.stop()
         await self.engine.dispose()
 
     def _transport(self) -> Transport:
         # As many connections are kept as can be in use at once.
-        return Transport(self.guard, limits=Limits(idle_per_place=self._in_flight))
+        limits = Limits(idle_per_place=self._in_flight)
+        return Transport(self.guard, ssl_context=self._ssl_context, proxy=self._proxy, limits=limits)
 
     def _couriers(self, transport: Transport) -> Couriers:
         return Couriers(

@@ -25,7 +25,8 @@ class Verdict:
 
     `state` is delivered, dead, or pending for "again by the schedule". `breach` says what in the answer
     breaks the published document. `retry_after` is the receiver's wish in seconds. `healthy` is None where
-    the attempt tells nothing about the endpoint. `disable` switches the endpoint off.
+    the attempt tells nothing about the endpoint, `reached` None where it tells nothing about the way there.
+    `disable` switches the endpoint off.
     """
 
     state: State
@@ -35,6 +36,7 @@ class Verdict:
     response: str | None = None
     retry_after: float | None = None
     healthy: bool | None = None
+    reached: bool | None = None
     disable: bool = False
 
 
@@ -61,6 +63,7 @@ def judge_answer(
         response=response,
         retry_after=retry_after,
         healthy=healthy,
+        reached=True,
         disable=status_code == 410,
     )
 

@@ -4,22 +4,23 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ringback._attempt import log_attempt
-from ringback._schedule import RetrySchedule
+from ringback._intake import Intake, Taken
+from ringback._schedule import DAY, RetrySchedule
 from ringback._store.claims import Claimed
 from ringback._store.results import Result
 from ringback._store.store import Store
 from ringback._types import State
+from ringback._upkeep import Upkeep
 from ringback._verdict import Verdict
 
 logger = logging.getLogger("ringback.worker")
@@ -42,7 +43,8 @@ class Courier(Protocol):
 class WorkerSettings:
     """A worker's figures; seconds where they are times.
 
-    A lease outlives the longest attempt by far, so no attempt ever needs to renew it.
+    A lease outlives the longest attempt by far, so no attempt ever needs to renew it. `retention` None
+    keeps what has ended for ever.
     """
 
     name: str
@@ -53,17 +55,12 @@ class WorkerSettings:
     gather: float = 0.005
     destinations: int = 256
     quarantine_after: int = 5
+    disable_after: float = 5 * DAY
+    retention: float | None = 30 * DAY
     secrets_for: float = 10.0
     grace: float = 25.0
-
-
-@dataclass(slots=True)
-class _Turn:
-    """What one transaction did."""
-
-    claimed: list[Claimed] = field(default_factory=list)
-    secrets: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    more: bool = False
+    rate_per_host: float | None = None
+    rate_per_owner: float | None = None
 
 
 class Worker:
@@ -83,12 +80,28 @@ class Worker:
         self._courier = courier
         self._settings = settings
         self._chance = chance
+        self._intake = Intake(
+            store,
+            courier.in_flight_of,
+            worker=settings.name,
+            concurrency=settings.concurrency,
+            lease=settings.lease,
+            destinations=settings.destinations,
+            secrets_for=settings.secrets_for,
+            rate_per_host=settings.rate_per_host,
+            rate_per_owner=settings.rate_per_owner,
+        )
+        self._upkeep = Upkeep(
+            store,
+            every=settings.upkeep,
+            quarantine_after=settings.quarantine_after,
+            disable_after=settings.disable_after,
+            retention=settings.retention,
+            chance=chance,
+        )
         self._running: dict[asyncio.Task[None], Claimed] = {}
-        self._in_flight: Counter[str] = Counter()
         self._results: list[Result] = []
-        self._secrets: dict[str, tuple[float, tuple[str, ...]]] = {}
-        self._cursor = ""
-        self._upkeep_at = 0.0
+        self._secrets: dict[str, tuple[str, ...]] = {}
         self._stopping = False
         self._event = asyncio.Event()
 
@@ -141,109 +154,67 @@ class Worker:
         results, self._results = self._results, []
         try:
             async with self._engine.begin() as connection:
-                turn = await connection.run_sync(self._in_transaction, results)
-        except BaseException:
+                taken = await connection.run_sync(self._in_transaction, results)
+        except DBAPIError as error:
             # Recording is fenced, so writing a batch down a second time cannot do harm.
             self._results = results + self._results
+            if results and not error.connection_invalidated and isinstance(error, DataError | IntegrityError):
+                await self._record_apart()
             raise
-        now = time.monotonic()
-        self._secrets.update((owner, (now, secrets)) for owner, secrets in turn.secrets.items())
-        for claimed in turn.claimed:
+        except BaseException:
+            self._results = results + self._results
+            raise
+        self._secrets |= taken.secrets
+        for claimed in taken.claimed:
             self._start(claimed)
-        return turn.more and len(self._running) < self._settings.concurrency
+        return taken.more and self._intake.share.room() > 0
 
-    def _in_transaction(self, connection: Connection, results: list[Result]) -> _Turn:
+    def _in_transaction(self, connection: Connection, results: list[Result]) -> Taken:
         self._store.settle(connection)
         if results:
             accepted = self._store.results.record(connection, results)
             self._report_late(results, accepted)
         if self._stopping:
-            return _Turn()
-        self._keep_up(connection)
-        return self._claim(connection)
+            return Taken()
+        self._upkeep.run_if_due(connection)
+        return self._intake.take(connection)
 
-    def _keep_up(self, connection: Connection) -> None:
-        """Every few seconds: what lost workers held, and what waits behind nothing."""
-        if time.monotonic() < self._upkeep_at:
-            return
-        self._upkeep_at = time.monotonic() + self._settings.upkeep * (0.5 + self._chance())
-        ended = self._store.claims.lapse(connection, quarantine_after=self._settings.quarantine_after)
-        if ended:
-            self._store.results.promote(connection, ended)
-        self._store.results.promote_strays(connection)
-
-    def _claim(self, connection: Connection) -> _Turn:
-        room = self._settings.concurrency - len(self._running)
-        if room <= 0:
-            return _Turn()
-        rooms = self._rooms(connection)
-        # Destinations that the walk has not come to yet must not wait for the next poll.
-        unseen = bool(self._cursor)
-        if not rooms:
-            return _Turn(more=unseen)
-        found = self._store.claims.candidates(connection, list(rooms), max(rooms.values()))
-        refused = [candidate.id for candidate in found if candidate.disabled]
-        if refused:
-            self._store.results.refuse(connection, refused)
-        blocked = {c.id: c.predecessor for c in found if c.predecessor is not None and not c.disabled}
-        if blocked:
-            self._store.claims.put_behind(connection, blocked)
-        chosen: list[int] = []
-        for candidate in found:
-            free = candidate.predecessor is None and not candidate.disabled
-            if free and rooms[candidate.destination] > 0 and len(chosen) < room:
-                rooms[candidate.destination] -= 1
-                chosen.append(candidate.id)
-        if not chosen:
-            return _Turn(more=unseen or bool(found))
-        settings = self._settings
-        claimed = self._store.claims.claim(connection, chosen, worker=settings.name, lease=settings.lease)
-        return _Turn(claimed, self._fresh_secrets(connection, claimed), more=True)
-
-    def _rooms(self, connection: Connection) -> dict[str, int]:
-        """Destinations with pending deliveries, in rotation, and how many more each can take."""
-        limit = self._settings.destinations
-        names = self._store.claims.destinations(connection, after=self._cursor, limit=limit)
-        if len(names) < limit:
-            if self._cursor:
-                wrapped = self._store.claims.destinations(connection, after="", limit=limit - len(names))
-                names += [name for name in wrapped if name <= self._cursor]
-            self._cursor = ""
-        else:
-            self._cursor = names[-1]
-        rooms = {name: self._courier.in_flight_of(name) - self._in_flight[name] for name in names}
-        return {name: room for name, room in rooms.items() if room > 0}
-
-    def _fresh_secrets(
-        self, connection: Connection, claimed: Iterable[Claimed]
-    ) -> dict[str, tuple[str, ...]]:
-        oldest = time.monotonic() - self._settings.secrets_for
-        known: Mapping[str, tuple[float, tuple[str, ...]]] = self._secrets
-        stale = {c.owner for c in claimed if known.get(c.owner, (oldest, ()))[0] <= oldest}
-        return self._store.keys.signing(connection, sorted(stale)) if stale else {}
+    async def _record_apart(self) -> None:
+        """Record one by one, without the texts of those that the database refuses: they hold up the rest."""
+        results, self._results = self._results, []
+        for result in results:
+            bare = replace(
+                result, response=None, breach=None, verdict="its end could not be stored as it was"
+            )
+            for version in (result, bare):
+                with suppress(DataError, IntegrityError):
+                    async with self._engine.begin() as connection:
+                        await connection.run_sync(self._store.results.record, [version])
+                    break
 
     def _start(self, claimed: Claimed) -> None:
-        self._in_flight[claimed.destination] += 1
+        self._intake.share.start(claimed.id, claimed.destination)
         task = asyncio.create_task(self._attempt(claimed))
         self._running[task] = claimed
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         claimed = self._running.pop(task)
-        self._in_flight[claimed.destination] -= 1
-        if not self._in_flight[claimed.destination]:
-            del self._in_flight[claimed.destination]
+        self._intake.share.end(claimed.id, claimed.destination)
         self._event.set()
 
     async def _attempt(self, claimed: Claimed) -> None:
         started = time.monotonic()
         try:
-            verdict = await self._courier.attempt(claimed, self._secrets[claimed.owner][1])
+            verdict = await self._courier.attempt(claimed, self._secrets[claimed.owner])
         except asyncio.CancelledError:
             verdict = Verdict(State.PENDING, "cut off: the worker stopped; whether it arrived is unknown")
         except Exception as error:
             logger.exception("attempt %s of %s failed in our own code", claimed.number, claimed.message_id)
             verdict = Verdict(State.PENDING, f"the attempt raised {type(error).__name__}: {error}")
+        if verdict.reached is not None:
+            heard = self._intake.breaker.answered if verdict.reached else self._intake.breaker.failed
+            heard(claimed.destination)
         self._results.append(self._result(claimed, verdict, time.monotonic() - started))
 
     def _result(self, claimed: Claimed, verdict: Verdict, duration: float) -> Result:

@@ -83,7 +83,7 @@ async def test_a_delivery_that_loses_every_worker_is_quarantined(bench):
         bench.clock.now += 2
         ended = await bench.run(lambda c: bench.store.claims.lapse(c, quarantine_after=3))
     assert len(ended) == 1
-    [report] = await bench.run(lambda c: reports.list_deliveries(c))
+    [report] = await bench.run(reports.list_deliveries)
     assert report.state == "dead"
     assert "quarantined" in report.verdict
 

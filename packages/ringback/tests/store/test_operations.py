@@ -77,3 +77,20 @@ async def test_an_owner_without_a_key_gets_one_when_it_is_needed(bench):
     made = await bench.run(lambda c: bench.store.keys.signing(c, ["new"]))
     assert made["new"][0].startswith("whsec_")
     assert await bench.run(lambda c: bench.store.keys.ensure(c, "new")) == made["new"][0]
+
+
+async def test_an_endpoint_that_only_failed_for_days_is_disabled(bench):
+    await bench.add()
+    disable = bench.store.operations.disable_failing
+    for _ in range(10):
+        [claimed] = await bench.claim()
+        await bench.record(claimed, State.PENDING, counts=-1)
+        await bench.run(lambda c: disable(c, after=5 * 86_400.0))
+        bench.clock.now += 43_000
+    [endpoint] = await bench.run(reports.list_endpoints)
+    assert endpoint["disabled_at"] is None
+    bench.clock.now += 43_000
+    await bench.run(lambda c: disable(c, after=5 * 86_400.0))
+    [endpoint] = await bench.run(reports.list_endpoints)
+    assert endpoint["disabled_at"] == bench.clock.now
+    assert "no success" in endpoint["disabled_reason"]

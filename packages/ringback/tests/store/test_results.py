@@ -13,7 +13,7 @@ async def test_a_delivered_result_ends_the_delivery_and_closes_the_attempt(bench
         claimed, status_code=200, verdict="answered 200", duration=0.25, response='{"ok":true}'
     )
     assert accepted == {claimed.id}
-    [report] = await bench.run(lambda c: reports.list_deliveries(c))
+    [report] = await bench.run(reports.list_deliveries)
     assert (report.state, report.status_code, report.verdict) == ("delivered", 200, "answered 200")
     assert report.finished_at == bench.clock.now
     [attempt] = await bench.run(lambda c: reports.list_attempts(c, "msg_1"))
@@ -24,7 +24,7 @@ async def test_a_retry_is_due_after_its_delay(bench):
     await bench.add()
     [claimed] = await bench.claim()
     await bench.record(claimed, State.PENDING, delay=30.0, status_code=500)
-    [report] = await bench.run(lambda c: reports.list_deliveries(c))
+    [report] = await bench.run(reports.list_deliveries)
     assert (report.state, report.finished_at) == ("pending", None)
     assert report.next_attempt_at == bench.clock.now + 30
     [attempt] = await bench.run(lambda c: reports.list_attempts(c, "msg_1"))

@@ -14,7 +14,7 @@ class OperationStore:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        d, e, now = deliveries.c, endpoints.c, dialect.now()
+        d, now = deliveries.c, dialect.now()
         this = d.message_id == bindparam("p_id")
         self._cancel = (
             update(deliveries)
@@ -35,22 +35,15 @@ class OperationStore:
             )
             .returning(d.id)
         )
-        self._enable = (
-            update(endpoints)
-            .where(e.owner == bindparam("p_owner"), e.url == bindparam("p_url"))
-            .values(disabled_at=null(), disabled_reason=null(), failures=0, failing_since=null())
-            .returning(e.id)
-        )
-        self._disable = self._disable_statement()
+        self._enable, self._disable, self._disable_failing = self._endpoint_statements()
         self._due = select(func.count()).where(in_state(d.state, State.PENDING), d.due_at <= now)
         self._sending = select(func.count()).where(in_state(d.state, State.SENDING))
-        old = (
+        self._old = (
             select(d.id)
             .where(d.finished_at < now - bindparam("age", type_=Float()))
             .order_by(d.finished_at)
             .limit(bindparam("limit", type_=Integer()))
         )
-        self._old = old
         self._count_old = select(func.count()).where(d.finished_at < now - bindparam("age", type_=Float()))
         self._prune_attempts = attempts.delete().where(dialect.among(attempts.c.delivery_id, "ids"))
         self._prune = deliveries.delete().where(dialect.among(d.id, "ids"), d.finished_at.is_not(None))
@@ -75,6 +68,10 @@ class OperationStore:
         """Call an endpoint no more."""
         connection.execute(self._disable, {"owner": owner, "url": url, "reason": reason})
 
+    def disable_failing(self, connection: Connection, *, after: float, failures: int = 10) -> None:
+        """Disable what has failed for `after` seconds, and `failures` times, without one success."""
+        connection.execute(self._disable_failing, {"after": after, "p_failures": failures})
+
     def due_or_sending(self, connection: Connection) -> int:
         """How many deliveries could move right now."""
         return int(connection.execute(self._due).scalar_one()) + int(
@@ -94,8 +91,23 @@ class OperationStore:
             connection.execute(self._prune, {"ids": packed})
         return len(ids)
 
-    def _disable_statement(self) -> Any:
-        now = self._dialect.now()
+    def _endpoint_statements(self) -> tuple[Any, Any, Any]:
+        e, now = endpoints.c, self._dialect.now()
+        enable = (
+            update(endpoints)
+            .where(e.owner == bindparam("p_owner"), e.url == bindparam("p_url"))
+            .values(disabled_at=null(), disabled_reason=null(), failures=0, failing_since=null())
+            .returning(e.id)
+        )
         values = {"disabled_at": now, "disabled_reason": bindparam("reason")}
-        add = self._dialect.insert(endpoints).values(owner=bindparam("owner"), url=bindparam("url"), **values)
-        return add.on_conflict_do_update(index_elements=[endpoints.c.owner, endpoints.c.url], set_=values)
+        disable = self._dialect.insert(endpoints).values(
+            owner=bindparam("owner"), url=bindparam("url"), **values
+        )
+        disable = disable.on_conflict_do_update(index_elements=[e.owner, e.url], set_=values)
+        disable_failing = (
+            update(endpoints)
+            .where(e.disabled_at.is_(None), e.failures >= bindparam("p_failures", type_=Integer()))
+            .where(e.failing_since < now - bindparam("after", type_=Float()))
+            .values(disabled_at=now, disabled_reason="no success for days, and every attempt failed")
+        )
+        return enable, disable, disable_failing

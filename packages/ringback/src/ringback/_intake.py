@@ -1,0 +1,126 @@
+"""What a worker takes on next: due deliveries that it can start at once, fair to every destination."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from ringback._limits import Breaker, Rates, Share
+from ringback._store.claims import Candidate, Claimed
+from ringback._store.store import Store
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one claim gave; `more` says that there is surely more to take at once."""
+
+    claimed: list[Claimed] = field(default_factory=list)
+    secrets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    more: bool = False
+
+
+class Intake:
+    """Chooses and claims; knows what runs, who rests, and whose secrets are fresh."""
+
+    def __init__(
+        self,
+        store: Store,
+        in_flight_of: Callable[[str], int],
+        *,
+        worker: str,
+        concurrency: int,
+        lease: float,
+        destinations: int,
+        secrets_for: float,
+        rate_per_host: float | None,
+        rate_per_owner: float | None,
+    ) -> None:
+        self._store = store
+        self._in_flight_of = in_flight_of
+        self._worker = worker
+        self._lease = lease
+        self._destinations = destinations
+        self._secrets_for = secrets_for
+        self._secrets_read: dict[str, float] = {}
+        self._cursor = ""
+        self.share = Share(concurrency)
+        self.breaker = Breaker()
+        self._hosts = Rates(rate_per_host)
+        self._owners = Rates(rate_per_owner)
+
+    def take(self, connection: Connection) -> Taken:
+        """Claim what is due and can start now."""
+        room = self.share.room()
+        if room <= 0:
+            return Taken()
+        rooms = self._rooms(connection)
+        # Destinations that the walk has not come to yet must not wait for the next poll.
+        unseen = bool(self._cursor)
+        if not rooms:
+            return Taken(more=unseen)
+        found = self._store.claims.candidates(connection, list(rooms), min(room, max(rooms.values())))
+        self._set_aside(connection, found)
+        chosen = self._choose(found, rooms, room)
+        if not chosen:
+            return Taken(more=unseen or bool(found))
+        claimed = self._store.claims.claim(connection, chosen, worker=self._worker, lease=self._lease)
+        return Taken(claimed, self._fresh_secrets(connection, claimed), more=True)
+
+    def _rooms(self, connection: Connection) -> dict[str, int]:
+        """Destinations with pending deliveries, in rotation, and how many more each can take."""
+        names = self._walk(connection)
+        rooms: dict[str, int] = {}
+        for name in names:
+            host, _, owner = name.partition(" ")
+            cap = self.breaker.cap(name, self._in_flight_of(name)) - self.share.by_destination[name]
+            rooms[name] = min(cap, self._hosts.allowed(host), self._owners.allowed(owner))
+        return {name: room for name, room in rooms.items() if room > 0}
+
+    def _walk(self, connection: Connection) -> list[str]:
+        limit = self._destinations
+        names = self._store.claims.destinations(connection, after=self._cursor, limit=limit)
+        if len(names) < limit:
+            if self._cursor:
+                wrapped = self._store.claims.destinations(connection, after="", limit=limit - len(names))
+                names += [name for name in wrapped if name <= self._cursor]
+            self._cursor = ""
+        else:
+            self._cursor = names[-1]
+        return names
+
+    def _set_aside(self, connection: Connection, found: list[Candidate]) -> None:
+        refused = [candidate.id for candidate in found if candidate.disabled]
+        if refused:
+            self._store.results.refuse(connection, refused)
+        blocked = {c.id: c.predecessor for c in found if c.predecessor is not None and not c.disabled}
+        if blocked:
+            self._store.claims.put_behind(connection, blocked)
+
+    def _choose(self, found: Iterable[Candidate], rooms: dict[str, int], room: int) -> list[int]:
+        chosen: list[int] = []
+        for candidate in found:
+            if candidate.predecessor is not None or candidate.disabled:
+                continue
+            host, _, owner = candidate.destination.partition(" ")
+            free = rooms[candidate.destination] > 0 and len(chosen) < room
+            if free and self._hosts.allowed(host) > 0 and self._owners.allowed(owner) > 0:
+                rooms[candidate.destination] -= 1
+                self._hosts.spend(host)
+                self._owners.spend(owner)
+                chosen.append(candidate.id)
+        return chosen
+
+    def _fresh_secrets(
+        self, connection: Connection, claimed: Iterable[Claimed]
+    ) -> dict[str, tuple[str, ...]]:
+        """The secrets of owners that have none here yet, or whose were read too long ago."""
+        now = time.monotonic()
+        owners = {c.owner for c in claimed}
+        stale = [
+            o for o in owners if self._secrets_read.get(o, -self._secrets_for) <= now - self._secrets_for
+        ]
+        if not stale:
+            return {}
+        self._secrets_read |= dict.fromkeys(stale, now)
+        return self._store.keys.signing(connection, sorted(stale))

@@ -1,0 +1,103 @@
+"""How much a destination is given: breaker, rate, and the worker's own slots."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from ringback._limits import Breaker, Rates, Share
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_healthy_destination_has_its_usual_share(clock):
+    breaker = Breaker(clock)
+    breaker.answered("a")
+    assert breaker.cap("a", 16) == 16
+
+
+def test_failures_one_after_the_other_halve_the_share_and_then_open_the_breaker(clock):
+    breaker = Breaker(clock)
+    caps = []
+    for _ in range(6):
+        breaker.failed("a")
+        caps.append(breaker.cap("a", 16))
+    assert caps == [8, 4, 2, 1, 0, 0]
+    assert breaker.resting == 1
+    assert breaker.cap("b", 16) == 16
+
+
+def test_after_a_rest_one_probe_goes_and_an_answer_closes_the_breaker(clock):
+    breaker = Breaker(clock)
+    for _ in range(5):
+        breaker.failed("a")
+    clock.now += 5
+    assert breaker.cap("a", 16) == 1
+    breaker.answered("a")
+    assert breaker.cap("a", 16) == 16
+
+
+def test_rests_double_up_to_a_minute(clock):
+    breaker = Breaker(clock)
+    for _ in range(5):
+        breaker.failed("a")
+    for rest in (5, 10, 20, 40, 60, 60):
+        clock.now += rest - 0.1
+        assert breaker.cap("a", 16) == 0
+        clock.now += 0.1
+        assert breaker.cap("a", 16) == 1
+        breaker.failed("a")
+
+
+def test_without_a_rate_everything_may_start(clock):
+    rates = Rates(None, clock)
+    rates.spend("a")
+    assert rates.allowed("a") > 1000
+
+
+def test_a_rate_saves_up_one_second_and_no_more(clock):
+    rates = Rates(3.0, clock)
+    started = 0
+    while rates.allowed("a"):
+        rates.spend("a")
+        started += 1
+    assert started == 3
+    clock.now += 1 / 3
+    assert rates.allowed("a") == 1
+    assert rates.allowed("b") == 3
+    clock.now += 100
+    assert rates.allowed("a") == 3
+
+
+def test_less_than_one_a_second_is_one_every_so_often(clock):
+    rates = Rates(0.5, clock)
+    rates.spend("a")
+    clock.now += 1.9
+    assert rates.allowed("a") == 0
+    clock.now += 0.1
+    assert rates.allowed("a") == 1
+
+
+def test_slow_attempts_give_their_place_back_within_a_wider_limit(clock):
+    share = Share(2, clock)
+    share.start(1, "a")
+    share.start(2, "a")
+    assert share.room() == 0
+    clock.now += 1.1
+    assert share.room() == 2
+    for id_ in range(3, 17):
+        share.start(id_, "b")
+        clock.now += 1.1
+    assert share.room() == 0
+    share.end(1, "a")
+    assert (share.room(), share.running, share.by_destination["a"]) == (1, 15, 1)
