@@ -73,7 +73,8 @@ class Rates:
         """How many more may start now."""
         if self._per_second is None:
             return 1_000_000
-        return int(self._now(name))
+        # Thirds of a second do not add up to exactly one.
+        return int(self._now(name) + 1e-6)
 
     def spend(self, name: str) -> None:
         """One has started."""
