@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 from testkit.browser import HOW_TO_INSTALL, find_chromium, running_browser
+from testkit.folders import memory_folder
 from testkit.postgresql import Server, running_server
+
+if folder := memory_folder():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)  # pytest's name for the root of `tmp_path`
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import asyncpg
 from sqlalchemy import URL, make_url
+from testkit.folders import memory_folder
 
 __all__ = ["Server", "running_server"]
 
@@ -71,7 +72,7 @@ def running_server() -> Iterator[Server]:
     if given:
         yield Server(make_url(given).set(drivername="postgresql+asyncpg"))
         return
-    folder = Path(tempfile.mkdtemp(prefix="ringback-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="ringback-pg-", dir=memory_folder()))
     try:
         yield from _own_server(folder)
     finally:
