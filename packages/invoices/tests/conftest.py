@@ -106,7 +106,7 @@ async def service(shared_service: Service) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def _started(database_url: str, data_dir: Path, **settings: Any) -> AsyncIterator[Service]:
-    values = {
+    values: dict[str, Any] = {
         "database_url": database_url,
         "data_dir": data_dir,
         "base_url": "https://pay.example",

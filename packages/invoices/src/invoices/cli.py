@@ -1,19 +1,19 @@
 """The command ``invoices``."""
 
+import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from invoices import __version__
 from invoices.accounts.commands import accounts, migrate
-from invoices.accounts.service import AccountError
-from invoices.migrations import SchemaError
-from invoices.serving import CannotServe
+from invoices.operating import OperatorError
 from ringback import RingbackError
 
 __all__ = ["main"]
@@ -65,23 +65,27 @@ def main() -> None:
     """Run the command; what an operator can mend is told in words instead of a traceback."""
     try:
         app()
-    except ValidationError as error:
-        _fail("\n".join(_setting(finding) for finding in error.errors()))
-    except (AccountError, CannotServe, RingbackError, SchemaError) as error:
-        _fail(str(error))
-    except (OperationalError, InterfaceError, OSError) as error:
-        _fail(f"the database cannot be used: {getattr(error, 'orig', None) or error}")
+    except Exception as error:
+        told = _told(error)
+        if told is None:
+            raise
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print("[bold red]error:[/] ", end="")
+        console.print(told, markup=False)
+        sys.exit(1)
 
 
-def _setting(finding: object) -> str:
-    assert isinstance(finding, dict)
+def _told(error: Exception) -> str | None:
+    if isinstance(error, ValidationError) and error.title == "Settings":
+        return "\n".join(_setting(finding) for finding in error.errors())
+    if isinstance(error, (OperatorError, RingbackError)):
+        return str(error)
+    if isinstance(error, (DBAPIError, ConnectionError, socket.gaierror)):
+        return f"the database cannot be used: {getattr(error, 'orig', None) or error}"
+    return None
+
+
+def _setting(finding: Mapping[str, Any]) -> str:
     name = "_".join(str(part) for part in finding["loc"])
     reason = str(finding["msg"]).removeprefix("Value error, ")
     return f"INVOICES_{name.upper()}: {reason}" if name else reason
-
-
-def _fail(text: str) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print("[bold red]error:[/] ", end="")
-    console.print(text, markup=False)
-    sys.exit(1)

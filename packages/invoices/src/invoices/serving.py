@@ -16,6 +16,7 @@ from invoices.accounts import service as accounts
 from invoices.accounts.access import is_loopback
 from invoices.app import create_app
 from invoices.database import connect, make_sessions
+from invoices.operating import OperatorError
 from invoices.settings import Settings
 
 __all__ = ["CannotServe", "listen", "local_url", "refusal_beyond_loopback", "serve"]
@@ -23,7 +24,7 @@ __all__ = ["CannotServe", "listen", "local_url", "refusal_beyond_loopback", "ser
 _GRACE_SECONDS: Final = 10
 
 
-class CannotServe(Exception):
+class CannotServe(OperatorError):
     """The service cannot be started like this; the text says why, and what to do."""
 
 

@@ -79,12 +79,9 @@ class ExternalApi:
     """The external API of a test: its address is known, and refuses connections, before it is opened."""
 
     listener: socket.socket
+    url: str
     requests: list[dict[str, Any]] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
     @asynccontextmanager
     async def opened(self, secret: str) -> AsyncIterator[None]:
@@ -144,7 +141,7 @@ def external_api() -> Any:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
-        yield ExternalApi(listener)
+        yield ExternalApi(listener, f"http://127.0.0.1:{listener.getsockname()[1]}")
 
 
 Pay = Callable[[httpx.AsyncClient, str], Any]

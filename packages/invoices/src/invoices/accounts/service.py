@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.accounts import keys, repository
 from invoices.accounts.models import Account, ApiKey
+from invoices.operating import OperatorError
 from ringback import Ringback
 
 __all__ = [
@@ -32,7 +33,7 @@ DEFAULT: Final = "default"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
-class AccountError(Exception):
+class AccountError(OperatorError):
     """An account command that cannot be done; the text is for the operator."""
 
 

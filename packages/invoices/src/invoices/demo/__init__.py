@@ -72,6 +72,7 @@ class _Demo:
                 self.teller.ended_well("The whole story worked.")
                 if not once:
                     await self._serve_on(story, service, invoice)
+                self.teller.line()
         except StoryBroken as error:
             self.teller.failed(error.step, error.reason, self._log_tail(), str(self.folder))
             return 1
@@ -102,11 +103,10 @@ class _Demo:
                 account = await run_json(_SHOW_ACCOUNT, variables)
             async with self._external_api(account["signing_secret"]) as receiver:
                 external = (await receiver.next_line())["url"]
-                self.teller.note(f"service       {url}   process {service.process.pid}")
-                self.teller.note(
-                    f"external API  {external}   process {receiver.process.pid}, its own program"
+                self.teller.actor("service", url, f"process {service.process.pid}")
+                self.teller.actor(
+                    "external API", external, f"process {receiver.process.pid}, its own program"
                 )
-                self.teller.console.print()
                 yield Story(client, url, external, receiver, self.folder / "mail", self.teller), service
 
     def _external_api(self, secret: str) -> AbstractAsyncContextManager[Child]:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from rich.text import Text
 
 from invoices.demo.form import Form, find_form
 from invoices.demo.processes import Child
-from invoices.demo.telling import Teller
+from invoices.demo.telling import Teller, answered, json_text, link
 
 __all__ = ["Story", "StoryBroken"]
 
@@ -66,8 +65,8 @@ class Story:
             self.teller.step(
                 f"Invoice {invoice['id']} received",
                 f"POST {self.service}/invoices/?callback_url={callback_url}",
-                json.dumps(INVOICE),
-                _answered(200, f"{invoice['msg']}: {invoice['total']} {invoice['currency']}"),
+                json_text(json.dumps(INVOICE)),
+                answered(200, f"{invoice['msg']}: {invoice['total']} {invoice['currency']}"),
             )
             return invoice
 
@@ -76,14 +75,16 @@ class Story:
             path = await _until(lambda: next(iter(self.mail_folder.glob("*.eml")), None))
             mail = message_from_bytes(path.read_bytes(), policy=policy.default)
             attached = ", ".join(str(part.get_filename()) for part in mail.iter_attachments())
-            self.teller.step("Mail to the customer written", f"{path}", f"{mail['Subject']}  ({attached})")
+            self.teller.step(
+                "Mail to the customer written", f"“{mail['Subject']}”, with {attached}", str(path)
+            )
 
     async def _open_page(self, url: str) -> Form:
         async with self._step("Hosted page", "opening the customer's page"):
             page = await self.client.get(url)
             _must(page.status_code == 200, f"{url} answered {page.status_code}")
             form = find_form(page.text, url)
-            self.teller.step("Customer opens the hosted page", Text(url, style=f"link {url}"))
+            self.teller.step("Customer opens the hosted page", link(url))
             return form
 
     async def _pay(self, form: Form) -> None:
@@ -97,7 +98,7 @@ class Story:
             back = _redirected(paying)
             paid = await self.client.get(back)
             _must(paid.status_code == 200, f"{back} answered {paid.status_code}")
-            self.teller.step("Paid in the sandbox", f"{checkout}  →  approve")
+            self.teller.step("Paid in the sandbox", f"{checkout}", "the customer says: approve")
 
     async def _called_back(self) -> None:
         async with self._step("Callback attempted", "waiting for the callback"):
@@ -110,10 +111,10 @@ class Story:
             self.teller.step(
                 "Callback attempted, signature verified",
                 f"POST {told['url']}",
-                json.dumps(told["event"]),
+                json_text(json.dumps(told["event"])),
                 f"webhook-id {told['message']}",
             )
-            self.teller.step("External API answers", _answered(200, json.dumps(told["answer"])))
+            self.teller.step("The external API answers", answered(200, json_text(json.dumps(told["answer"]))))
 
     async def _delivered(self) -> None:
         async with self._step("Delivered", "waiting for the delivery's end"):
@@ -163,10 +164,6 @@ def _expect(answer: httpx.Response, status_code: int) -> dict[str, Any]:
 def _redirected(answer: httpx.Response) -> str:
     _must(answer.status_code == 303, f"{answer.request.url} answered {answer.status_code}, not a redirect")
     return str(answer.request.url.join(answer.headers["location"]))
-
-
-def _answered(status_code: int, text: str) -> Text:
-    return Text.assemble((f"{status_code} ", "green"), (text, "default"))
 
 
 async def _until(look: Callable[[], Path | None]) -> Path:

@@ -3,94 +3,111 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.panel import Panel
-from rich.table import Table
+from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
-__all__ = ["Teller"]
+__all__ = ["Detail", "Teller", "answered", "json_text", "link"]
 
-_INDENT = (0, 0, 0, 5)
+Detail = str | Text
+
+_WIDTH: Final = 52
+_highlight_json = JSONHighlighter()
+
+
+def json_text(text: str) -> Text:
+    """JSON in colours."""
+    return _highlight_json(Text(text))
+
+
+def answered(status_code: int, text: Detail) -> Text:
+    """An answer: its status, and what it says."""
+    return Text.assemble((f"{status_code} ", "bold green"), text)
+
+
+def link(url: str, text: str = "") -> Text:
+    """A link that terminals let you click."""
+    return Text(text or url, style=f"link {url}")
 
 
 class Teller:
-    """Tells the story line by line, with the time since it began."""
+    """Tells the story line by line, each step with the time since the story began and since the last one."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True)
-        self._steps = 0
-        self._begun = time.monotonic()
-        self._last = self._begun
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._begun = self._last = time.monotonic()
 
     def title(self, text: str, below: str) -> None:
         """What is about to be seen."""
-        self.console.print()
-        self.console.print(f"  [bold]{text}[/]")
-        self.console.print(f"  [dim]{below}[/]")
-        self.console.print()
+        self.line()
+        self.line(Text.assemble(("☎  ", "green"), (text, "bold")))
+        self.line(Text(f"   {below}", style="dim"))
+        self.line()
+
+    def line(self, text: Detail = "") -> None:
+        """One line, indented as everything is."""
+        self._console.print(Text.assemble("  ", text) if text else "")
+
+    def note(self, text: str) -> None:
+        """Something on the side."""
+        self.line(Text(text, style="dim"))
+
+    def actor(self, name: str, url: str, remark: str) -> None:
+        """Who takes part."""
+        self.line(Text.assemble(("● ", "green"), f"{name:<15}", link(url), (f"   {remark}", "dim")))
 
     def begin(self) -> None:
         """Start the clock."""
+        self.line()
         self._begun = self._last = time.monotonic()
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
         """Show that something is under way; on a terminal only."""
-        with self.console.status(f"[dim]{text} …[/]", spinner="dots", spinner_style="green"):
+        with self._console.status(f"[dim]{text} …[/]", spinner="dots", spinner_style="green"):
             yield
 
-    def step(self, what: str, *details: str | Text) -> None:
-        """One step is done: its number, what happened, when, and how long it took."""
-        self._steps += 1
+    def step(self, what: str, *details: Detail) -> None:
+        """One step is done."""
         now = time.monotonic()
-        line = Table.grid(expand=False)
-        line.add_column(width=5, justify="right")
-        line.add_column(width=44)
-        line.add_column(justify="right", width=9)
-        line.add_column(justify="right", width=11)
-        line.add_row(
-            Text("✓  ", style="bold green"),
-            Text(what, style="bold"),
-            Text(f"{now - self._begun:.2f} s", style="cyan"),
-            Text(f"+{(now - self._last) * 1000:.0f} ms", style="dim"),
-        )
+        elapsed, since = now - self._begun, now - self._last
         self._last = now
-        self.console.print(line)
+        self.line(
+            Text.assemble(
+                ("✓ ", "bold green"),
+                (f"{what:<{_WIDTH}}", "bold"),
+                (f"{elapsed:6.2f} s", "cyan"),
+                (f"{since * 1000:+8.0f} ms", "dim"),
+            )
+        )
         for detail in details:
-            text = detail if isinstance(detail, Text) else Text(detail, style="dim")
-            self.console.print(Padding(text, _INDENT))
-        self.console.print()
+            self.line(Text.assemble("  ", detail if isinstance(detail, Text) else (detail, "dim")))
+        self.line()
 
     def ended_well(self, text: str) -> None:
         """The story is over."""
-        elapsed = time.monotonic() - self._begun
-        self.console.print(
-            Panel.fit(f"[bold green]{text}[/]  [dim]{elapsed:.2f} s in all[/]", border_style="green")
-        )
+        elapsed = f"{time.monotonic() - self._begun:6.2f} s"
+        self.line(Text.assemble((f"★ {text:<{_WIDTH}}", "bold green"), (elapsed, "cyan")))
 
     def failed(self, what: str, reason: str, log: str, kept: str) -> None:
         """The story broke off."""
-        self.console.print(Text.assemble(("  ✗  ", "bold red"), (what, "bold red")))
-        self.console.print(Padding(Text(reason), _INDENT))
+        self.line(Text.assemble(("✗ ", "bold red"), (what, "bold red")))
+        for text in reason.splitlines():
+            self.line(f"  {text}")
         if log:
-            self.console.print(Padding(Text("the end of the service's log:", style="dim"), (1, 0, 0, 5)))
-            self.console.print(Padding(Text(log, style="dim"), (0, 0, 0, 7)))
-        self.console.print(Padding(Text(f"everything is kept in {kept}", style="dim"), (1, 0, 1, 5)))
+            self.line()
+            self.note("  the end of the service's log:")
+            for text in log.splitlines():
+                self.note(f"    {text}")
+        self.line()
+        self.note(f"  Everything is kept in {kept}")
 
     def links(self, links: Mapping[str, str]) -> None:
         """Where to look next."""
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="dim")
-        table.add_column()
-        for name, link in links.items():
-            style = f"link {link}" if link.startswith("http") else ""
-            table.add_row(f"  {name}", Text(link, style=style))
-        self.console.print()
-        self.console.print(table)
-        self.console.print()
-
-    def note(self, text: str) -> None:
-        """Something on the side."""
-        self.console.print(Text(f"  {text}", style="dim"))
+        self.line()
+        for name, target in links.items():
+            shown = link(target) if target.startswith("http") else Text(target)
+            self.line(Text.assemble((f"  {name:<15}", "dim"), shown))
+        self.line()

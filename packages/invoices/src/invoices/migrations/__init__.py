@@ -8,6 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from invoices.operating import OperatorError
+
 __all__ = ["VERSION_TABLE", "SchemaError", "check", "head", "is_ours", "upgrade"]
 
 VERSION_TABLE: Final = "invoices_alembic_version"
@@ -16,7 +18,7 @@ VERSION_TABLE: Final = "invoices_alembic_version"
 _LOCK: Final = 0x496E766F
 
 
-class SchemaError(Exception):
+class SchemaError(OperatorError):
     """The tables are not those of this version; the text says what to do."""
 
 
