@@ -71,10 +71,11 @@ class TypedArguments:
             raise ContractBreach(f"{error}. Give the arguments that the declared function has.") from None
         try:
             return self._body(given), self._values(given)
-        except PydanticSerializationError as error:
+        except (PydanticSerializationError, AttributeError, TypeError, ValueError) as error:
+            # The last three from the app's own serializers and computed fields.
             raise ContractBreach(
                 f"The payload cannot be written as JSON: {error}. Nothing was stored."
-            ) from None
+            ) from error
 
     def _body(self, given: Mapping[str, Any]) -> bytes | None:
         if not self._embed:
