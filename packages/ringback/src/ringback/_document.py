@@ -88,7 +88,15 @@ def repair(
             _add_signature_headers(place.operation)
             _add_security_schemes(document, place.operation, declaration)
             _publish_key(document, place, form, policy)
+            # Else it would inherit the API's own security, and a receiver is not asked for that.
+            _changeable(place.operation).setdefault("security", [])
     _drop_unused_errors(document)
+
+
+def _changeable(node: Any) -> dict[str, Any]:
+    """The document belongs to its app, and repairing it in place is what we are here for."""
+    assert isinstance(node, dict)
+    return node
 
 
 def _publish_key(document: Document, place: Place, form: Form, policy: str) -> None:
@@ -101,7 +109,7 @@ def _publish_key(document: Document, place: Place, form: Form, policy: str) -> N
         items = {template.published if key == place.key else key: item for key, item in callback.items()}
         callback.clear()
         callback.update(items)
-    operation: Any = place.operation
+    operation = _changeable(place.operation)
     operation["x-ringback-declared"] = template.declared
     own = [operation["description"]] if operation.get("description") else []
     operation["description"] = "\n\n".join([*own, _in_words(template), *([policy] if policy else [])])

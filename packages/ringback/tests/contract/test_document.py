@@ -169,6 +169,11 @@ def test_a_security_scheme_that_only_a_callback_names_is_added(app: FastAPI) -> 
     assert_true(document)
 
 
+def test_a_callback_does_not_inherit_the_security_of_the_api(app: FastAPI) -> None:
+    declare(app, simple_router())
+    assert callbacks_of(app.openapi())["order_event"][2]["security"] == []
+
+
 def test_operation_ids_of_shared_callbacks_are_unique_and_stable(app: FastAPI) -> None:
     router = simple_router()
     declare(app, router, "/orders")
