@@ -16,9 +16,9 @@ OwnerArgument = Annotated[
 ]
 
 
-def group(help_: str) -> typer.Typer:
+def group(name: str, help_: str) -> typer.Typer:
     """A noun with its commands."""
-    return typer.Typer(no_args_is_help=True, add_completion=False, help=help_)
+    return typer.Typer(name=name, no_args_is_help=True, add_completion=False, help=help_)
 
 
 def whose(owner: str) -> str:

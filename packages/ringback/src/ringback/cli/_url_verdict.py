@@ -35,7 +35,7 @@ async def _steps(guard: Guard, text: str, whose_policy: str) -> AsyncIterator[Fi
         yield ok("host", _host(url))
         guard.policy.check_url(url)
     except Blocked as error:
-        yield _blocked("host", error)
+        yield _blocked("host" if literal_address(url.host) is None else "address", error)
         return
     try:
         found = await guard.resolve(url.host, _RESOLVE_SECONDS) if literal_address(url.host) is None else ()

@@ -23,7 +23,7 @@ from ringback.cli._times import local_time, span
 
 __all__ = ["deliveries"]
 
-deliveries = group("What is owed, what became of it, and steering it.")
+deliveries = group("deliveries", "What is owed, what became of it, and steering it.")
 
 _STATE_HELP = f"Only in this state: {', '.join(State)}. May be repeated."
 
@@ -203,6 +203,7 @@ def _page(delivery: DeliveryReport, body: bytes, attempts: list[AttemptReport], 
         Group(facts, Rule("attempts", style="dim", align="left"), timeline),
         title=plain(delivery.id),
         title_align="left",
+        expand=False,
     )
 
 

@@ -16,7 +16,7 @@ from ringback.cli._times import local_time, span
 
 __all__ = ["endpoints"]
 
-endpoints = group("Receivers that fail or are disabled, and switching them off and on.")
+endpoints = group("endpoints", "Receivers that fail or are disabled, and switching them off and on.")
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="The endpoint: the base URL as it was given.")]
 

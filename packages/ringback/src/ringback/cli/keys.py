@@ -18,7 +18,7 @@ from ringback.cli._times import local_time, read_duration, span
 
 __all__ = ["keys"]
 
-keys = group("The secrets that sign callbacks, by owner.")
+keys = group("keys", "The secrets that sign callbacks, by owner.")
 
 
 @keys.command("list", epilog="Example: ringback keys list --owner acme")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ringback._errors import RingbackError
-from ringback.cli._database import Place, shown
+from ringback.cli._database import Open, Place, shown
 from ringback.cli._output import count
 from ringback.cli._times import span
 
@@ -48,16 +48,18 @@ def worker(
     A second signal ends it at once, and other workers take over what it held.
     """
     _log(quiet=quiet)
-    ringback = Place(app=app, factory=factory).ringback()
-    assert ringback is not None, "an app was named"
+    opened = Place(app=app, factory=factory).open(create=True)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_deliver(ringback, concurrency, grace))
+        runner.run(_deliver(opened, concurrency, grace))
 
 
-async def _deliver(ringback: "Ringback", concurrency: int | None, grace: float) -> None:
+async def _deliver(opened: Open, concurrency: int | None, grace: float) -> None:
+    ringback = opened.ringback
+    assert ringback is not None, "an app was named"
     stop = asyncio.Event()
     _on_signals(asyncio.get_running_loop(), stop.set)
     try:
+        await opened.read(lambda _connection: None)  # a database that is not there is told in a sentence
         async with ringback.running(concurrency=concurrency, grace=grace):
             logger.info(_start_line(ringback))
             ends = [asyncio.create_task(stop.wait()), asyncio.create_task(ringback.ended())]
