@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ringback._answer import Answer, AnswerReader, declared_responses
 from ringback._errors import ContractBreach, UnusableValue
 from ringback._expressions import Template, fill, parse_template
-from ringback._findings import Finding
-from ringback._fingerprint import fingerprint_of
-from ringback._parameters import OWN_HEADERS, callback_parameters
-from ringback._payload import Arguments, Payload, PayloadWriter, PlainArguments, declared_body
-from ringback._places import Place, main_parameters, places
+from ringback._openapi.answer import Answer, AnswerReader, declared_responses
+from ringback._openapi.fingerprint import fingerprint_of
+from ringback._openapi.parameters import OWN_HEADERS, callback_parameters
+from ringback._openapi.payload import Arguments, Payload, PayloadWriter, PlainArguments, declared_body
+from ringback._openapi.places import Place, main_parameters, places
+from ringback._rules.findings import Finding
 from ringback._types import Exchange
 from ringback._urls import MAX_URL_LENGTH, Url
 

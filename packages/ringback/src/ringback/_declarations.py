@@ -18,12 +18,12 @@ from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
 from ringback._contract import Contract, Contracts, build_contract
-from ringback._document_rules import judge_place
 from ringback._errors import ContractError, RingbackError
-from ringback._findings import Finding, Severity, error
-from ringback._parameters import callback_parameters
-from ringback._places import Place, places
-from ringback._route_rules import judge_declaration
+from ringback._openapi.parameters import callback_parameters
+from ringback._openapi.places import Place, places
+from ringback._rules.declarations import judge_declaration
+from ringback._rules.documents import judge_place
+from ringback._rules.findings import Finding, Severity, error
 from ringback._typed_arguments import TypedArguments, answer_models
 
 __all__ = ["Declaration", "examine", "operation_of", "operation_of_endpoint", "prepare", "read"]

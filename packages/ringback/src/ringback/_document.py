@@ -9,8 +9,8 @@ from fastapi.openapi.utils import get_openapi
 from ringback._declarations import Declaration, prepare
 from ringback._errors import InvalidExpression
 from ringback._expressions import Template, parse_template
-from ringback._places import Place, main_parameters, places
-from ringback._references import references_in
+from ringback._openapi.places import Place, main_parameters, places
+from ringback._openapi.references import references_in
 from ringback._sources import Source
 
 __all__ = ["Form", "publish", "repair"]

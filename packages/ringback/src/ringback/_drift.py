@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ringback._contract import Contract
-from ringback._payload import Payload
-from ringback._schemas import Schema
+from ringback._openapi.payload import Payload
+from ringback._openapi.schemas import Schema
 
 __all__ = ["EarlierContract", "differences"]
 

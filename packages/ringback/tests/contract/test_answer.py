@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ConfigDict, computed_field
 
-from ringback._answer import MAX_ANSWER_BYTES
 from ringback._contract import Contract
 from ringback._declarations import read
 from ringback._document import publish
+from ringback._openapi.answer import MAX_ANSWER_BYTES
 
 
 def refuse(text: str) -> str:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field, computed_field
 
 from ringback._declarations import read
 from ringback._document import publish
-from ringback._document_rules import judge_document
-from ringback._findings import Severity
+from ringback._rules.documents import judge_document
+from ringback._rules.findings import Severity
 
 
 class Order(BaseModel):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback._contract import read_document
-from ringback._document_rules import judge_document
 from ringback._errors import RingbackError
+from ringback._rules.documents import judge_document
 
 KEY = "{$request.query.hook}/orders/{$request.body#/id}"
 

@@ -26,7 +26,7 @@ from ringback._contract import Contract
 from ringback._declarations import read
 from ringback._document import publish
 from ringback._errors import ContractBreach
-from ringback._places import Place, places
+from ringback._openapi.places import Place, places
 
 APPS = 200
 number = itertools.count()

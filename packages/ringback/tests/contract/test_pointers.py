@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ringback._pointers import Promise, promise_at
+from ringback._rules.pointers import Promise, promise_at
 
 DOCUMENT = {
     "components": {

@@ -5,8 +5,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ringback._references import DanglingReference, bundle, follow, look_up, references_in, rewrite
-from ringback._schemas import InvalidSchema, Schema, compile_schema, json_path
+from ringback._openapi.references import DanglingReference, bundle, follow, look_up, references_in, rewrite
+from ringback._openapi.schemas import InvalidSchema, Schema, compile_schema, json_path
 
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",

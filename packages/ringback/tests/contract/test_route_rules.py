@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from ringback._declarations import examine
 from ringback._document import publish
-from ringback._findings import Severity
+from ringback._rules.findings import Severity
 
 
 class Order(BaseModel):

@@ -7,9 +7,9 @@ import typer
 from fastapi import FastAPI
 
 from ringback._declarations import examine
-from ringback._document_rules import judge_document
 from ringback._errors import RingbackError
-from ringback._findings import Finding, Severity
+from ringback._rules.documents import judge_document
+from ringback._rules.findings import Finding, Severity
 from ringback.cli._database import FactoryOption
 from ringback.cli._documents import is_document, load_document
 from ringback.cli._loading import load_app

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from ringback._answer import is_json
-from ringback._findings import Finding, error, note
-from ringback._parameters import OWN_HEADERS
-from ringback._references import rewrite
+from ringback._openapi.answer import is_json
+from ringback._openapi.parameters import OWN_HEADERS
+from ringback._openapi.references import rewrite
+from ringback._rules.findings import Finding, error, note
 
 if TYPE_CHECKING:
     from ringback._declarations import Declaration

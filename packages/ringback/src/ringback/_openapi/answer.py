@@ -7,8 +7,8 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from ringback._references import follow
-from ringback._schemas import Schema, compile_schema, json_path
+from ringback._openapi.references import follow
+from ringback._openapi.schemas import Schema, compile_schema, json_path
 
 __all__ = [
     "MAX_ANSWER_BYTES",

@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ringback._errors import ContractBreach, UnusableValue
-from ringback._references import follow
-from ringback._schemas import Schema, compile_schema
+from ringback._openapi.references import follow
+from ringback._openapi.schemas import Schema, compile_schema
 from ringback._sources import text_of
 
 __all__ = ["OWN_HEADERS", "CallbackParameter", "callback_parameters"]

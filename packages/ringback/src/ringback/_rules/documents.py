@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
-from ringback._cases import Case, callback_parameters_of
 from ringback._contract import build_contract
 from ringback._errors import InvalidExpression
 from ringback._expressions import parse_template
-from ringback._findings import Finding, error, warning
-from ringback._key_rules import KEY_RULES, judge_spelling
-from ringback._parameters import OWN_HEADERS
-from ringback._places import Place, main_parameters, places
-from ringback._references import DanglingReference, look_up, references_in
-from ringback._schemas import InvalidSchema
+from ringback._openapi.parameters import OWN_HEADERS
+from ringback._openapi.places import Place, main_parameters, places
+from ringback._openapi.references import DanglingReference, look_up, references_in
+from ringback._openapi.schemas import InvalidSchema
+from ringback._rules.cases import Case, callback_parameters_of
+from ringback._rules.findings import Finding, error, warning
+from ringback._rules.keys import KEY_RULES, judge_spelling
 
 __all__ = ["judge_document", "judge_place"]
 

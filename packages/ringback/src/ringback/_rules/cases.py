@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringback._expressions import Template
-from ringback._places import Place
-from ringback._references import follow
+from ringback._openapi.places import Place
+from ringback._openapi.references import follow
 from ringback._sources import Parameter, Source
 
 __all__ = ["Case", "callback_parameters_of", "schema_read_by"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from ringback._references import look_up, rewrite
+from ringback._openapi.references import look_up, rewrite
 
 __all__ = ["fingerprint_of"]
 

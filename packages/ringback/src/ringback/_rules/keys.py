@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Final
 
-from ringback._cases import Case, callback_parameters_of, schema_read_by
 from ringback._expressions import Template
-from ringback._findings import Finding, error, note, warning
-from ringback._pointers import Promise, promise_at
-from ringback._references import follow
+from ringback._openapi.references import follow
+from ringback._rules.cases import Case, callback_parameters_of, schema_read_by
+from ringback._rules.findings import Finding, error, note, warning
+from ringback._rules.pointers import Promise, promise_at
 from ringback._sources import Source
 
 __all__ = ["KEY_RULES", "judge_spelling"]

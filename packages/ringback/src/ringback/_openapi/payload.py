@@ -7,11 +7,11 @@ from urllib.parse import quote, unquote, urlencode
 
 from pydantic_core import from_json, to_json
 
-from ringback._answer import is_json
 from ringback._errors import ContractBreach
-from ringback._parameters import OWN_HEADERS, CallbackParameter, query_text
-from ringback._references import follow
-from ringback._schemas import Schema, compile_schema
+from ringback._openapi.answer import is_json
+from ringback._openapi.parameters import OWN_HEADERS, CallbackParameter, query_text
+from ringback._openapi.references import follow
+from ringback._openapi.schemas import Schema, compile_schema
 from ringback._sources import Parameter
 
 __all__ = ["Arguments", "Body", "Payload", "PayloadWriter", "PlainArguments", "declared_body"]

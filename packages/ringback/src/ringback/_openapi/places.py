@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ringback._references import DanglingReference, follow
+from ringback._openapi.references import DanglingReference, follow
 from ringback._sources import Parameter
 
 __all__ = ["METHODS", "Place", "main_parameters", "places"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ringback._references import DanglingReference, follow
+from ringback._openapi.references import DanglingReference, follow
 
 __all__ = ["Promise", "promise_at"]
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import jsonschema_rs
 
 from ringback._errors import RingbackError
-from ringback._references import bundle, rewrite
+from ringback._openapi.references import bundle, rewrite
 
 __all__ = ["InvalidSchema", "Schema", "compile_schema", "json_path"]
 

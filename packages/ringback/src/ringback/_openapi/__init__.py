@@ -1,0 +1,1 @@
+"""What stands in an OpenAPI document, whoever wrote it: places, references, schemas, bodies and answers."""
