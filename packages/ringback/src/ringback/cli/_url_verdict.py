@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from ringback._errors import Blocked, InvalidUrl
 from ringback._guard import Guard, Unresolved
-from ringback._urls import Url, is_inside_name, literal_address, parse_url
+from ringback._urls import IPAddress, Url, is_inside_name, literal_address, parse_url
 from ringback.cli._findings import Finding, ok, problem
 
 __all__ = ["explain"]
@@ -47,26 +47,23 @@ async def _steps(guard: Guard, text: str, whose_policy: str) -> AsyncIterator[Fi
         yield ok(
             "name", f"{url.host} resolves to {', '.join(map(str, found))}; one bad address refuses them all"
         )
-    refused = False
-    for address in addresses:
-        assert address is not None, "a host is a name or writes an address out"
-        try:
-            guard.policy.check_address(url, address)
-        except Blocked as error:
-            refused = True
-            yield _blocked(f"address {address}", error)
-        else:
-            allowed = guard.policy.is_allowed(address)
-            why = (
-                "in allow_networks, so port, scheme and name are free"
-                if allowed
-                else "public, on an allowed port"
-            )
-            yield ok(f"address {address}", why)
-    if not refused:
+    judged = [_address(guard, url, address) for address in addresses if address is not None]
+    for finding in judged:
+        yield finding
+    if all(finding.level == "ok" for finding in judged):
         yield ok(
             "verdict", "it may be called: an attempt connects to what was judged here and to nothing else"
         )
+
+
+def _address(guard: Guard, url: Url, address: IPAddress) -> Finding:
+    try:
+        guard.policy.check_address(url, address)
+    except Blocked as error:
+        return _blocked(f"address {address}", error)
+    if guard.policy.is_allowed(address):
+        return ok(f"address {address}", "in allow_networks, so port, scheme and name are free")
+    return ok(f"address {address}", "public, on an allowed port")
 
 
 def _policy(guard: Guard) -> str:
