@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 
 from fastapi.params import Form
 from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, to_json
 
 from ringback._errors import ContractBreach
@@ -46,6 +47,7 @@ class TypedArguments:
 
     def __init__(self, route: Any, documented: Sequence[Parameter]) -> None:
         dependant = route.dependant
+        signature = inspect.signature(route.endpoint)
         form = any(isinstance(field.field_info, Form) for field in dependant.body_params)
         self._embed = bool(route._embed_body_fields)
         self._documented = documented
@@ -55,8 +57,8 @@ class TypedArguments:
             for place in ("path", "query", "header", "cookie")
             for field in getattr(dependant, f"{place}_params")
         ]
+        self._path_defaults = _path_defaults(signature, dependant.path_params)
         known = {argument.name for argument in [*self._bodies, *self._parameters]}
-        signature = inspect.signature(route.endpoint)
         self._signature = signature.replace(
             parameters=[p for p in signature.parameters.values() if p.name in known]
         )
@@ -66,7 +68,7 @@ class TypedArguments:
     ) -> tuple[bytes | None, dict[Parameter, Any]]:
         """See `Arguments.read`."""
         try:
-            given = self._signature.bind(*args, **kwargs).arguments
+            given = {**self._path_defaults, **self._signature.bind(*args, **kwargs).arguments}
         except TypeError as error:
             raise ContractBreach(f"{error}. Give the arguments that the declared function has.") from None
         try:
@@ -136,6 +138,16 @@ def _argument(place: str, field: Any, documented: Sequence[Parameter], may_sprea
         default=(lambda: _ABSENT) if info.is_required() else field.get_default,
         spread=may_spread and _is_model(info.annotation),
     )
+
+
+def _path_defaults(signature: inspect.Signature, fields: Sequence[Any]) -> dict[str, Any]:
+    """FastAPI forgets the default of a path parameter, since a request always has one. A sender may not."""
+    defaults = {field.name: signature.parameters[field.name].default for field in fields}
+    return {
+        name: default
+        for name, default in defaults.items()
+        if default is not inspect.Parameter.empty and not isinstance(default, FieldInfo)
+    }
 
 
 def _adapter(info: Any) -> TypeAdapter[Any]:

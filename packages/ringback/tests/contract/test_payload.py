@@ -266,6 +266,13 @@ def test_a_parameter_that_breaks_the_document_is_refused(changes: dict[str, Any]
     assert reason in str(caught.value)
 
 
+def test_the_default_of_a_path_parameter_is_sent() -> None:
+    def event(kind: str = "paid") -> None: ...
+
+    assert str(called(of(event, PATH))) == "https://a.org/e/paid"
+    assert str(called(of(event, PATH), "void")) == "https://a.org/e/void"
+
+
 def test_models_of_parameters_are_spread() -> None:
     def event(page: Annotated[Page, Query()], trace: Annotated[Card, Header()]) -> None: ...
 

@@ -115,6 +115,16 @@ def reserved_header(r: APIRouter) -> None:
     def event(body: Order, content_length: Annotated[int, Header()]) -> None: ...
 
 
+def options_body(r: APIRouter) -> None:
+    @r.options("{$hook}/x")
+    def event(body: Order) -> None: ...
+
+
+def signature_argument(r: APIRouter) -> None:
+    @r.post("{$hook}/x")
+    def event(body: Order, webhook_id: Annotated[str, Header()]) -> None: ...
+
+
 ERRORS: dict[str, tuple[Declare, str, list[str]]] = {
     "two names": (names_twice, "callback-name-duplicate", ["publishes only the last", "name=..."]),
     "one function twice": (function_twice, "callback-registered-twice", ["could mean either"]),
@@ -139,6 +149,8 @@ ERRORS: dict[str, tuple[Declare, str, list[str]]] = {
     "a convertor": (key("{$hook}/{x:path}"), "expression-invalid", ["Write {x}"]),
     "an unfilled parameter": (key("{$hook}/{kind}"), "path-parameter-missing", ["{kind}"]),
     "a repeated argument": (repeats_argument, "argument-repeats-source", ["Remove the argument id"]),
+    "a signature header": (signature_argument, "header-reserved", ["each delivery writes itself"]),
+    "a body without a place": (options_body, "body-not-documented", ["OPTIONS"]),
     "a reserved header": (reserved_header, "header-reserved", ["content-length"]),
 }
 

@@ -10,21 +10,15 @@ from ringback._openapi.references import follow
 from ringback._openapi.schemas import Schema, compile_schema
 from ringback._sources import text_of
 
-__all__ = ["OWN_HEADERS", "CallbackParameter", "callback_parameters"]
+__all__ = ["OWN_HEADERS", "SIGNATURE_HEADERS", "CallbackParameter", "callback_parameters", "query_text"]
 
-OWN_HEADERS = frozenset(
-    {"webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "content-length", "host"}
-    | {
-        "user-agent",
-        "accept-encoding",
-        "connection",
-        "transfer-encoding",
-        "te",
-        "trailer",
-        "upgrade",
-        "cookie",
-    }
-)
+SIGNATURE_HEADERS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
+"""The header fields of Standard Webhooks 1.0.0, which every delivery carries."""
+
+OWN_HEADERS = SIGNATURE_HEADERS | {
+    *("content-type", "content-length", "host", "user-agent", "accept-encoding", "connection"),
+    *("transfer-encoding", "te", "trailer", "upgrade", "cookie"),
+}
 """Header fields that the delivery itself writes; a callback cannot send its own."""
 
 

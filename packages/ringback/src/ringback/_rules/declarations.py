@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from ringback._openapi.answer import is_json
-from ringback._openapi.parameters import OWN_HEADERS
+from ringback._openapi.parameters import OWN_HEADERS, SIGNATURE_HEADERS
 from ringback._openapi.references import rewrite
 from ringback._rules.findings import Finding, error, note
 
@@ -28,7 +28,7 @@ def judge_declaration(declaration: "Declaration", others: Sequence["Declaration"
     yield from _one_method(declaration)
     yield from _is_documented(declaration)
     yield from _everything_can_be_sent(declaration)
-    yield from _media_type_can_be_written(declaration)
+    yield from _body_can_be_written(declaration)
     yield from _modes_agree(declaration)
 
 
@@ -95,6 +95,14 @@ def _everything_can_be_sent(declaration: "Declaration") -> Iterator[Finding]:
                 "ask for a value that goes nowhere.",
                 "Remove it; what belongs to every callback goes into APIRouter(dependencies=[...]).",
             )
+    for field in dependant.header_params:
+        if field.alias.lower() in SIGNATURE_HEADERS:
+            yield error(
+                "header-reserved",
+                f"Its argument {field.name!r} is the header {field.alias!r}, which each delivery writes "
+                "itself.",
+                "Remove the argument; Ringback documents the header.",
+            )
     for owner, place, field in _of_dependencies(dependant):
         reserved = place == "header" and field.alias.replace("_", "-").lower() in OWN_HEADERS
         if field.field_info.is_required() and not reserved:
@@ -115,10 +123,16 @@ def _of_dependencies(dependant: Any) -> Iterator[tuple[str, str, Any]]:
         yield from _of_dependencies(dependency)
 
 
-def _media_type_can_be_written(declaration: "Declaration") -> Iterator[Finding]:
+def _body_can_be_written(declaration: "Declaration") -> Iterator[Finding]:
     body: Any = declaration.route.body_field
     if body is None:
         return
+    for method in sorted({"OPTIONS", "TRACE"} & (declaration.route.methods or set())):
+        yield error(
+            "body-not-documented",
+            f"A {method} request has no body in the document, so its body could not be sent.",
+            "Declare another method, or remove the body.",
+        )
     media_type = body.field_info.media_type.lower()
     if not (is_json(media_type) or media_type == _FORM or media_type.startswith("text/")):
         yield error(

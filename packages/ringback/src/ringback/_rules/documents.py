@@ -7,7 +7,7 @@ from typing import Any, Final
 from ringback._contract import build_contract
 from ringback._errors import InvalidExpression
 from ringback._expressions import parse_template
-from ringback._openapi.parameters import OWN_HEADERS
+from ringback._openapi.parameters import OWN_HEADERS, SIGNATURE_HEADERS
 from ringback._openapi.places import Place, main_parameters, places
 from ringback._openapi.references import DanglingReference, look_up, references_in
 from ringback._openapi.schemas import InvalidSchema
@@ -19,7 +19,6 @@ __all__ = ["judge_document", "judge_place"]
 
 Document = Mapping[str, Any]
 
-_SIGNATURE: Final = {"webhook-id", "webhook-timestamp", "webhook-signature"}
 _AUTOMATIC_422: Final = "#/components/schemas/HTTPValidationError"
 
 
@@ -86,7 +85,7 @@ def judge_place(
 def _headers_are_free(case: Case) -> Iterator[Finding]:
     for parameter in callback_parameters_of(case):
         name = str(parameter.get("name"))
-        if parameter.get("in") == "header" and name.lower() in OWN_HEADERS - _SIGNATURE:
+        if parameter.get("in") == "header" and name.lower() in OWN_HEADERS - SIGNATURE_HEADERS:
             yield error(
                 "header-reserved",
                 f"The callback declares the header {name!r}, which belongs to HTTP and cannot be chosen.",
@@ -157,7 +156,8 @@ _RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
 
 def _duplicate_ids(document: Document, found: list[Place]) -> Iterator[Finding]:
     ids = Counter(str(p.operation["operationId"]) for p in found if "operationId" in p.operation)
-    for item in (document.get("paths") or {}).values():
+    paths = document.get("paths")
+    for item in paths.values() if isinstance(paths, Mapping) else ():
         for operation in item.values() if isinstance(item, Mapping) else ():
             if isinstance(operation, Mapping) and "operationId" in operation:
                 ids[str(operation["operationId"])] += 1
