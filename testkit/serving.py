@@ -15,6 +15,8 @@ __all__ = ["served"]
 async def served(app: Any, **settings: Any) -> AsyncIterator[str]:
     """Yield the base URL of `app`, served by uvicorn on a free loopback port. `settings` are uvicorn's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # Accepted connections inherit it; asyncio sets it only on sockets that it has made itself.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(app, **{"log_level": "error", "lifespan": "off", **settings})
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -29,6 +29,7 @@ class CallersDatabase:
 
     engine: AsyncEngine
     wake: Callable[[], None]
+    wake_later: Callable[[], None]
 
     def run(self, caller: Caller, work: Callable[[Connection], Value]) -> Value:
         """Do `work` in the caller's transaction, which is neither begun nor ended here."""
@@ -48,7 +49,8 @@ class CallersDatabase:
 
     def _wake_on_commit(self, caller: Caller) -> None:
         if isinstance(caller, Connection):
-            event.listen(caller, "commit", lambda _connection: self.wake(), once=True)
+            # This event comes just before the commit, so the wake-up must come a little after it.
+            event.listen(caller, "commit", lambda _connection: self.wake_later(), once=True)
         elif not caller.info.get(_WAKING):
             caller.info[_WAKING] = True
             event.listen(caller, "after_commit", lambda _session: self.wake())

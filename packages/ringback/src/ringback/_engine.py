@@ -27,6 +27,7 @@ from ringback._worker import Worker, WorkerSettings
 logger = logging.getLogger("ringback.worker")
 
 _LEASE_MARGIN = 20.0
+_SOON = (0.01, 0.1)
 
 
 class Couriers:
@@ -155,6 +156,13 @@ class Engine:
         loop, tell = self._loop, self._on_commit
         if loop is not None and tell is not None and not loop.is_closed():
             loop.call_soon_threadsafe(tell)
+
+    def wake_later(self) -> None:
+        """The same for a commit that is about to happen."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            for delay in _SOON:
+                loop.call_soon_threadsafe(loop.call_later, delay, self.wake)
 
     async def drain(self, timeout: float) -> None:
         """Wait until nothing is due and nothing runs; raises TimeoutError after `timeout` seconds."""

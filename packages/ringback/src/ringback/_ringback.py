@@ -91,7 +91,7 @@ class Ringback(CallersSide):
         self._contracts: Contracts | None = None
         self.outbox = Outbox(self._store.targets, self.contracts, self.guard.policy.check_url)
         self._engine = Engine(self.engine, self._store, self._couriers, self._transport)
-        self._callers = CallersDatabase(self.engine, self._engine.wake)
+        self._callers = CallersDatabase(self.engine, self._engine.wake, self._engine.wake_later)
         if app is not None:
             self.attach(app)
 
