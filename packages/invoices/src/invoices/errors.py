@@ -71,7 +71,7 @@ class ServiceError(Exception):
     @classmethod
     def schema(cls) -> dict[int | str, dict[str, Any]]:
         """This error's entry for `responses=` of an operation."""
-        return {cls.status_code: _documented((cls.__doc__ or "").partition("\n")[0])}
+        return {cls.status_code: _documented((cls.__doc__ or "").partition("\n")[0], cls.status_code)}
 
 
 class Invalid(ServiceError):
@@ -117,15 +117,16 @@ class TooLarge(ServiceError):
     status_code = 413
 
 
-def _documented(description: str) -> dict[str, Any]:
+def _documented(description: str, status_code: int) -> dict[str, Any]:
     # Not FastAPI's "model", which would document the answer as application/json.
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": description, "content": {ProblemResponse.media_type: {"schema": schema}}}
+    problem = Problem(title=_title(status_code), status=status_code, detail=description)
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": problem.model_dump()}
+    return {"description": description, "content": {ProblemResponse.media_type: content}}
 
 
 def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """What an operation's `responses=` says about these errors; same statuses are told together."""
-    documented: dict[int | str, dict[str, Any]] = {"default": _documented("Any other refusal.")}
+    documented: dict[int | str, dict[str, Any]] = {"default": _documented("Any other refusal.", 400)}
     for error in errors:
         for status_code, entry in error.schema().items():
             known = documented.setdefault(status_code, entry)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from invoices import demo
 from invoices.database import connect
 
 
@@ -34,36 +35,26 @@ async def rows(url: str, statement: str) -> list[Any]:
     return [tuple(row) for row in found]
 
 
-async def test_the_story_is_told_from_the_invoice_to_the_delivery(database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
-    data_dir = tmp_path / "data"
-    code, told = await play(
-        "--data-dir", str(data_dir), "--database-url", database_url, folder=tmp_path / "work"
-    )
-    assert code == 0, told
-    places = [
-        told.index(words)
-        for words in (
-            "Invoice 2expen51ve received",
-            "Mail to the customer written",
-            "Customer opens the hosted page",
-            "Paid in the sandbox",
-            "Callback attempted, signature verified",
-            '{"ok": true}',
-            "Delivered",
-            "The whole story worked.",
-        )
-    ]
+STEPS = (
+    "Invoice 2expen51ve received",
+    '{"id": "2expen51ve", "customer": "Mr. Richie Rich", "total": "9999"}',
+    "Mail to the customer written",
+    "Customer opens the hosted page",
+    "Paid in the sandbox",
+    "Callback attempted, signature verified",
+    '{"description": "Payment celebration", "paid": true}',
+    '{"ok": true}',
+    "Delivered",
+    "The whole story worked.",
+)
+
+
+def assert_told(told: str) -> None:
+    places = [told.index(step) for step in STEPS]
     assert places == sorted(places)
-    assert '{"id": "2expen51ve", "customer": "Mr. Richie Rich", "total": "9999"}' in told
-    assert list((data_dir / "mail").glob("*.eml"))
-    assert await rows(database_url, "SELECT id, status FROM invoices") == [("2expen51ve", "paid")]
-    deliveries = await rows(database_url, "SELECT channel, state FROM ringback_deliveries ORDER BY channel")
-    assert [state for _, state in deliveries] == ["delivered", "delivered"]
-    assert list((tmp_path / "work").iterdir()) == []
 
 
-async def test_by_itself_it_leaves_nothing_behind_and_finds_free_ports(tmp_path: Path) -> None:
+async def test_the_story_by_itself_finds_free_ports_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with socket.socket() as first, socket.socket() as second:
         for taken, port in ((first, 8000), (second, 8001)):
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -74,22 +65,39 @@ async def test_by_itself_it_leaves_nothing_behind_and_finds_free_ports(tmp_path:
                 continue  # somebody else has it, which is as good
         code, told = await play(folder=tmp_path)
     assert code == 0, told
+    assert_told(told)
     assert "127.0.0.1:8000" not in told
     assert "127.0.0.1:8001" not in told
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_step_that_fails_is_told_and_ends_with_an_error(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "mail").write_text("a file where the folder of the mails should be")
-    code, told = await play("--data-dir", str(tmp_path / "data"), folder=tmp_path)
-    assert code == 1
-    assert "is not empty" in told
+async def test_the_story_on_postgresql_leaves_rows_and_mail(postgresql_url: str, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    data_dir = tmp_path / "data"
+    code, told = await play(
+        "--data-dir", str(data_dir), "--database-url", postgresql_url, folder=tmp_path / "work"
+    )
+    assert code == 0, told
+    assert_told(told)
+    assert list((data_dir / "mail").glob("*.eml"))
+    assert await rows(postgresql_url, "SELECT id, status FROM invoices") == [("2expen51ve", "paid")]
+    deliveries = await rows(postgresql_url, "SELECT state FROM ringback_deliveries")
+    assert deliveries == [("delivered",), ("delivered",)]
+    assert list((tmp_path / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/nothing", "mysql://x"])
-async def test_a_service_that_does_not_start_is_told_with_its_reason(url: str, tmp_path: Path) -> None:
-    code, told = await play("--database-url", url, folder=tmp_path)
-    assert code == 1
-    assert "the service ended" in told
-    assert "INVOICES_DATABASE_URL" in told or "database cannot be used" in told
+def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").write_text("mine")
+    assert demo.play(once=True, data_dir=tmp_path) == 1
+    assert "is not empty" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_service_that_does_not_start_is_told_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
+    assert demo.play(once=True, data_dir=tmp_path / "data", database_url=url) == 1
+    told = capsys.readouterr().out
+    assert "the service ended with exit code 1" in told
+    assert "the database cannot be used" in told

@@ -64,7 +64,7 @@ HeldKeyDep = Annotated[str | None, Depends(_held_key, scope="function")]
 @router.post(
     "/",
     callbacks=invoices_callback_router.routes,
-    responses=responses(service.IdConflict, KeyInUse, KeyReused, TooLarge, UnsupportedType),
+    responses=responses(service.IdConflict, KeyInUse, TooLarge, UnsupportedType, Invalid, KeyReused),
 )
 async def create_invoice(
     invoice: schemas.Invoice,

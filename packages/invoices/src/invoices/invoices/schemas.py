@@ -143,10 +143,37 @@ class InvoiceState(BaseModel):
     voided_at: datetime | None
 
 
-class InvoiceReceived(InvoiceState):
-    """The answer to a new invoice, and to the same one sent again."""
+class Greeting(BaseModel):
+    """What the answer says first."""
 
     msg: str = Field(default="Invoice received", examples=["Invoice received"])
+
+
+class InvoiceReceived(InvoiceState, Greeting):
+    """The answer to a new invoice, and to the same one sent again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "msg": "Invoice received",
+                    "id": "2expen51ve",
+                    "title": None,
+                    "customer": "Mr. Richie Rich",
+                    "customer_email": None,
+                    "total": "9999.00",
+                    "currency": "USD",
+                    "status": "open",
+                    "pay_url": "https://pay.example/pay/YPc6juwz4BnDfhBE32glKBYZ6SjFjguyVU-rK-OiUm8",
+                    "callback_url": "https://www.external.org/events",
+                    "created_at": "2026-11-24T12:00:00Z",
+                    "sent_at": None,
+                    "paid_at": None,
+                    "voided_at": None,
+                }
+            ]
+        }
+    )
 
 
 class InvoiceDetail(InvoiceState):
