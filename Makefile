@@ -1,6 +1,6 @@
 # Every command that a person types here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long check format browser
+.PHONY: help demo serve test test-long check bench format browser
 
 UV := scripts/uv
 # --inexact adds what is missing and removes nothing, so running the demo does not undo a set-up for tests.
@@ -31,6 +31,10 @@ test-long: browser ## Run the tests that take minutes
 check: ## Lint, format, types, import rules, dependencies, sizes
 	@$(SYNC) --all-packages --group test --group quality
 	@sh scripts/check
+
+bench: ## Measure Ringback beside its peers (ARGS="--only sqlite --quick"; --list names the lines)
+	@UV_PROJECT_ENVIRONMENT=bench/.venv $(UV) sync --quiet --all-packages --group bench
+	@UV_PROJECT_ENVIRONMENT=bench/.venv $(UV) run --no-sync python -m bench $(ARGS)
 
 format: ## Put the code into the one format
 	@$(SYNC) --all-packages --group test --group quality

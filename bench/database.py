@@ -1,0 +1,37 @@
+"""Databases as they are in production: on the disk, and every commit flushed to it."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+from testkit import postgresql
+
+# The tests' server forgets on purpose; this one must not. Everything else is PostgreSQL's default.
+_DURABLE = {"fsync": "on", "full_page_writes": "on"}
+
+
+@contextmanager
+def durable_server() -> Iterator[postgresql.Server]:
+    """A PostgreSQL of our own with its files on the disk, where a flush is a flush."""
+    folder = Path(tempfile.mkdtemp(prefix="ringback-bench-pg-", dir="/var/tmp"))
+    try:
+        with contextmanager(postgresql._own_server)(folder) as server:
+            asyncio.run(_make_durable(server))
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _make_durable(server: postgresql.Server) -> None:
+    url = server.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(url)
+    for name, value in _DURABLE.items():
+        await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    await connection.execute("SELECT pg_reload_conf()")
+    while await connection.fetchval("SHOW fsync") != "on":  # noqa: ASYNC110 - only the server knows
+        await asyncio.sleep(0.05)
+    await connection.close()

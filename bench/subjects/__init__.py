@@ -1,0 +1,1 @@
+"""What is measured, one module each: `prepare(given)` sets up and returns what is then timed."""

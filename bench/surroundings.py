@@ -1,0 +1,84 @@
+"""What the process under test needs around it: receivers, databases, Redis; started at first need."""
+
+import os
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from bench.catalogue import Subject
+from bench.database import durable_server
+from bench.given import Given
+from bench.receiver import find, free_port, nginx, until_open
+
+
+class Surroundings(ExitStack):
+    """Starts each server once and stops them all at the end of the block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running: dict[str, Any] = {}
+        self._folder = Path()
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        # Not /tmp, which is memory on some machines: a flush must be a flush.
+        self._folder = Path(
+            self.enter_context(tempfile.TemporaryDirectory(prefix="ringback-bench-", dir="/var/tmp"))
+        )
+        self._folder.chmod(0o755)
+        return self
+
+    def given(self, subject: Subject, deliveries: int) -> Given:
+        """Everything that `subject` asks for, with an empty database of its own."""
+        folder = self._folder / secrets.token_hex(4)
+        folder.mkdir()
+        values: dict[str, Any] = {"receiver": "", "folder": str(folder), "options": dict(subject.options)}
+        if "nginx" in subject.needs:
+            values["receiver"] = self._once("nginx", lambda: nginx(self._folder))
+        if "sqlite" in subject.needs:
+            values["database"] = f"sqlite+aiosqlite:///{folder / 'bench.db'}"
+        if "postgresql" in subject.needs:
+            values["database"] = self._once("postgresql", durable_server).create_database()
+        if "redis" in subject.needs:
+            values["redis"] = self._once("redis", lambda: _redis(self._folder))
+        if "wrk" in subject.needs:
+            find("wrk", "wrk")
+        return Given(deliveries=deliveries, concurrency=subject.concurrency, **values)
+
+    def _once(self, name: str, start: Callable[[], AbstractContextManager[Any]]) -> Any:
+        if name not in self._running:
+            self._running[name] = self.enter_context(start())
+        return self._running[name]
+
+
+@contextmanager
+def _redis(folder: Path) -> Any:
+    port = free_port()
+    # Nothing is written to the disk: the fastest that Redis can be.
+    command = [find("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1"]
+    options = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+    try:
+        until_open(port)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def take_the_other_core() -> None:
+    """Leave the first core to the process under test; servers and this process take the second.
+
+    Where the system allows it they also go before other programs, so that a busy machine disturbs less.
+    """
+    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[1]})
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+        Path("/proc/self/autogroup").write_text("-15", encoding="ascii")
+    except OSError:
+        pass
