@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-CONCURRENCY: Final = 256
+# At which aiohttp is at its best; the same for Ringback. Other peers have their own best.
+CONCURRENCY: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,36 @@ class Line:
 
 
 _WORKER = "ringback_worker"
+_QUEUE = ("nginx", "postgresql")
+_CELERY = {"pool": "solo", "processes": 1}
 
 SUBJECTS: Final = (
     Subject("aiohttp", "aiohttp loop", "aiohttp_loop", 60_000),
     Subject("transport", "Ringback's transport alone", "transport_loop", 120_000),
     Subject("sqlite", "Ringback on SQLite", _WORKER, 60_000, ("nginx", "sqlite")),
     Subject("postgresql", "Ringback on PostgreSQL", _WORKER, 60_000, ("nginx", "postgresql")),
+    Subject("pgqueuer", "pgqueuer + aiohttp", "pgqueuer_worker", 30_000, _QUEUE, options={"batch": 50}),
+    Subject(
+        "celery", "Celery + Redis + requests", "celery_worker", 3_000, ("nginx", "redis"), options=_CELERY
+    ),
+    Subject(
+        "procrastinate", "procrastinate + aiohttp", "procrastinate_worker", 2_000, _QUEUE, concurrency=16
+    ),
+    Subject("dbos", "DBOS + aiohttp", "dbos_workflows", 1_000, _QUEUE),
+    Subject("httpx", "httpx loop", "httpx_loop", 5_000, concurrency=4),
 )
 
 LINES: Final = (
     Line("sqlite", "durable on SQLite ÷ raw aiohttp loop", "sqlite.rate", "aiohttp.rate", 1.5),
     Line("postgresql", "durable on PostgreSQL ÷ raw aiohttp loop", "postgresql.rate", "aiohttp.rate", 1.5),
     Line("transport", "transport alone ÷ raw aiohttp loop", "transport.rate", "aiohttp.rate", 3),
+    Line("pgqueuer", "durable on PostgreSQL ÷ pgqueuer + aiohttp", "postgresql.rate", "pgqueuer.rate", 3),
+    Line("celery", "durable on PostgreSQL ÷ Celery + Redis + requests", "postgresql.rate", "celery.rate", 15),
+    Line(
+        "procrastinate", "durable on PostgreSQL ÷ procrastinate", "postgresql.rate", "procrastinate.rate", 15
+    ),
+    Line("dbos", "durable on PostgreSQL ÷ DBOS", "postgresql.rate", "dbos.rate", 15),
+    Line("httpx", "durable on PostgreSQL ÷ httpx in a loop", "postgresql.rate", "httpx.rate", 15),
 )
 
 

@@ -41,3 +41,8 @@ class Given:
     def url(self) -> str:
         """The one URL that peers call."""
         return self.receiver + PATH
+
+    @property
+    def postgresql(self) -> str:
+        """The database's URL as drivers other than SQLAlchemy's read it."""
+        return self.database.replace("postgresql+asyncpg://", "postgresql://")

@@ -40,5 +40,5 @@ def _share(one: dict[str, Any]) -> float:
 
 def _label(one: dict[str, Any]) -> str:
     sign = "≤" if one["goal_is"] == "at most" else "≥"
-    unit = "×" if one["theirs"] is not None else f" {one['unit']}"
+    unit = "×" if one["compared"] else f" {one['unit']}"
     return f"{one['ratio']:.3g}{unit} (goal {sign} {one['goal']:g})"

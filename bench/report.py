@@ -17,6 +17,7 @@ def entry(line: Line, rounds: Rounds) -> dict[str, Any]:
     return {
         "name": line.name,
         "line": line.title,
+        "compared": line.theirs is not None,
         "ours": value(line.ours, rounds),
         "theirs": value(line.theirs, rounds) if line.theirs else None,
         "ratio": found,
@@ -35,7 +36,7 @@ def table(entries: Sequence[dict[str, Any]]) -> Table:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("met?")
     for one in entries:
-        alone = one["theirs"] is None
+        alone = not one["compared"]
         sign = "≤" if one["goal_is"] == "at most" else "≥"
         goal = "–" if one["goal"] is None else f"{sign} {one['goal']:g}{' ' + one['unit'] if alone else ''}"
         met = {True: "[green]yes[/]", False: "[red]no[/]", None: "–"}[one["met"]]

@@ -70,6 +70,9 @@ def _measure(subject: Subject, given: str) -> Numbers | str:
         command = ["taskset", "-c", "0", *command]
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.strip():
-        return done.stderr.strip()[-2000:] or f"it ended with {done.returncode} and said nothing"
+        return (
+            "\n".join(done.stderr.strip().splitlines()[-8:])
+            or f"it ended with {done.returncode} and said nothing"
+        )
     numbers: Numbers = json.loads(done.stdout.strip().splitlines()[-1])
     return numbers
