@@ -1,5 +1,6 @@
 """Request bodies: how deep they nest is told in linear time, whatever they hold."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from testkit.serving import served
 
-from invoices.limits import nesting
+from invoices.limits import BodyLimits, nesting
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -50,3 +53,31 @@ def test_counting_takes_linear_time_also_for_what_is_no_json(body: bytes) -> Non
 
 def test_brackets_in_strings_do_not_nest() -> None:
     assert nesting(b'{"a": "[[[[{{{{", "b": "\\"[", "c": []}') == 2
+
+
+async def _exchange(url: str, head: bytes) -> bytes:
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head)
+    await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_a_body_that_never_ends_gets_its_answer_and_its_end() -> None:
+    limited = BodyLimits(Starlette(), body_seconds=0.2)
+    async with served(limited) as url:
+        answer = await _exchange(url, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in answer
+    assert b"connection: close" in answer.lower()
+
+
+async def test_a_body_announced_as_endless_is_not_waited_for() -> None:
+    async with served(BodyLimits(Starlette())) as url:
+        answer = await _exchange(
+            url, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+        )
+    assert answer.startswith(b"HTTP/1.1 413 ")

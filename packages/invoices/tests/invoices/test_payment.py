@@ -25,6 +25,11 @@ async def mark_paid(service: Any, session: Any) -> Any:
     return invoice
 
 
+async def rename(service: Any, table: str, name: str) -> None:
+    async with service.app.state.engine.begin() as connection:
+        await connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
+
+
 async def test_payment_owes_exactly_the_declared_callback(service: Any) -> None:
     await service.send(callback_url=CALLBACK)
     async with service.app.state.sessions.begin() as session:
@@ -37,6 +42,15 @@ async def test_payment_owes_exactly_the_declared_callback(service: Any) -> None:
     assert read["status"] == "paid"
     assert [delivery["state"] for delivery in read["deliveries"]] == ["pending"]
     assert read["deliveries"][0]["callback"] == "invoice_notification"
+
+
+async def test_an_invoice_named_like_anothers_key_shows_only_its_own_deliveries(service: Any) -> None:
+    await service.send(callback_url=CALLBACK)
+    async with service.app.state.sessions.begin() as session:
+        invoice = await mark_paid(service, session)
+    name = f"invoice:{invoice.pk}:paid"
+    await service.send({"id": name, "customer": "C", "total": 1}, callback_url=CALLBACK)
+    assert (await service.client.get(f"/invoices/{name}")).json()["deliveries"] == []
 
 
 async def test_a_rollback_takes_state_and_callback_with_it(service: Any) -> None:
@@ -75,13 +89,13 @@ async def test_a_paid_invoice_cannot_be_voided(service: Any) -> None:
 
 @pytest.mark.parametrize("table", ["ringback_targets", "ringback_deliveries"])
 async def test_what_cannot_be_owed_is_not_received_either(service: Any, table: str) -> None:
-    async with service.app.state.engine.begin() as connection:
-        await connection.execute(text(f"ALTER TABLE {table} RENAME TO hidden"))
-    answer = await service.send(callback_url=CALLBACK)
+    await rename(service, table, "hidden")
+    try:
+        answer = await service.send(callback_url=CALLBACK)
+    finally:
+        await rename(service, "hidden", table)
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "hidden" not in answer.text
     assert table not in answer.text
     assert await service.count("invoices") == 0
-    async with service.app.state.engine.begin() as connection:
-        await connection.execute(text(f"ALTER TABLE hidden RENAME TO {table}"))

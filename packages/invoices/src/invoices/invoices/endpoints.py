@@ -179,7 +179,7 @@ async def _detail(
             finished_at=_moment(report.finished_at),
         )
         for report in reports
-        if report.callback is not None
+        if report.callback is not None and report.key == row.id
     ]
     return schemas.InvoiceDetail(**_state(row, settings), deliveries=deliveries)
 
@@ -200,7 +200,6 @@ def _state(row: Invoice, settings: Settings) -> dict[str, Any]:
         "pay_url": service.pay_url(settings, row),
         "callback_url": row.callback_url,
         "created_at": row.created_at,
-        "sent_at": row.sent_at,
         "paid_at": row.paid_at,
         "voided_at": row.voided_at,
     }

@@ -138,7 +138,6 @@ class InvoiceState(BaseModel):
     pay_url: str = Field(description="The page where the customer sees the invoice and pays it.")
     callback_url: str | None
     created_at: datetime
-    sent_at: datetime | None
     paid_at: datetime | None
     voided_at: datetime | None
 
@@ -167,7 +166,6 @@ class InvoiceReceived(InvoiceState, Greeting):
                     "pay_url": "https://pay.example/pay/YPc6juwz4BnDfhBE32glKBYZ6SjFjguyVU-rK-OiUm8",
                     "callback_url": "https://www.external.org/events",
                     "created_at": "2026-11-24T12:00:00Z",
-                    "sent_at": None,
                     "paid_at": None,
                     "voided_at": None,
                 }

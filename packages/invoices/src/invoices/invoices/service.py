@@ -180,7 +180,7 @@ async def mark_paid(
     invoice.paid_at = paid_at
     await (
         ringback.to(session, key=invoice.id, owner=invoice.account_id)
-        .options(idempotency_key="paid")
+        .options(idempotency_key=f"invoice:{invoice.pk}:paid")
         .send(invoice_notification, InvoiceEvent(description="Payment celebration", paid=True))
     )
 

@@ -69,7 +69,6 @@ def upgrade() -> None:
         sa.Column("page_token_version", sa.Integer(), nullable=False),
         sa.Column("page_token_hash", sa.String(length=64), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column("sent_at", MOMENT, nullable=True),
         sa.Column("paid_at", MOMENT, nullable=True),
         sa.Column("voided_at", MOMENT, nullable=True),
         sa.CheckConstraint("total_minor > 0", name="ck_invoices_total_is_positive"),
