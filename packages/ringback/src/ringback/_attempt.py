@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ringback._channels import Channel
@@ -21,6 +21,8 @@ USER_AGENT = "Ringback/1 (+https://standardwebhooks.com)"
 
 Acknowledgement = Callable[[Any], bool]
 
+_UNSIGNED = "not sent: the owner's signing secret cannot be read here; the worker's log says why"
+
 
 class Owed(Protocol):
     """What an attempt needs to know of a delivery."""
@@ -32,6 +34,10 @@ class Owed(Protocol):
     @property
     def owner(self) -> str:
         """Whose callback it is."""
+
+    @property
+    def destination(self) -> str:
+        """What it queues for."""
 
     @property
     def method(self) -> str:
@@ -69,6 +75,8 @@ class HttpAttempts:
         acknowledges: Acknowledgement | None = None,
     ) -> Verdict:
         """Send a delivery once and judge what came back."""
+        if not secrets:
+            return Verdict(State.PENDING, _UNSIGNED)
         try:
             request = self._request(owed, secrets)
             response = await self._transport.send(request, timeout=self._timeout, reuse=owed.owner)
@@ -122,10 +130,44 @@ async def make_channel_attempt(channel: Channel, delivery: Delivery) -> Verdict:
     )
 
 
-def log_attempt(fields: Mapping[str, object]) -> None:
+class Ended(Protocol):
+    """What the log tells of an attempt's end."""
+
+    @property
+    def number(self) -> int:
+        """Which attempt it was."""
+
+    @property
+    def state(self) -> State:
+        """What the delivery is now."""
+
+    @property
+    def status_code(self) -> int | None:
+        """The answer's status."""
+
+    @property
+    def duration(self) -> float:
+        """In seconds."""
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+
+
+def log_attempt(owed: Owed, ended: Ended) -> None:
     """Write the one line of an attempt, with fixed field names; bodies and secrets never go in."""
     if logger.isEnabledFor(logging.INFO):
-        logger.info(" ".join(f"{name}={value}" for name, value in fields.items()))
+        logger.info(
+            "id=%s attempt=%s owner=%s destination=%s state=%s status=%s ms=%.0f verdict=%r",
+            owed.message_id,
+            ended.number,
+            owed.owner,
+            owed.destination.partition(" ")[0],
+            ended.state.value,
+            ended.status_code,
+            ended.duration * 1000,
+            ended.verdict,
+        )
 
 
 def _ask(acknowledges: Acknowledgement, value: Any) -> tuple[bool, str | None]:

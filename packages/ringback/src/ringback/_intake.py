@@ -1,12 +1,13 @@
 """What a worker takes on next: due deliveries that it can start at once, fair to every destination."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from ringback._limits import Breaker, Rates, Share
+from ringback._limits import Rates
+from ringback._running import Running
 from ringback._store.claims import Candidate, Claimed
 from ringback._store.store import Store
 
@@ -21,15 +22,14 @@ class Taken:
 
 
 class Intake:
-    """Chooses and claims; knows what runs, who rests, and whose secrets are fresh."""
+    """Chooses and claims; keeps to the rates, and knows whose secrets are fresh."""
 
     def __init__(
         self,
         store: Store,
-        in_flight_of: Callable[[str], int],
+        running: Running,
         *,
         worker: str,
-        concurrency: int,
         lease: float,
         destinations: int,
         secrets_for: float,
@@ -37,21 +37,19 @@ class Intake:
         rate_per_owner: float | None,
     ) -> None:
         self._store = store
-        self._in_flight_of = in_flight_of
+        self._running = running
         self._worker = worker
         self._lease = lease
         self._destinations = destinations
         self._secrets_for = secrets_for
         self._secrets_read: dict[str, float] = {}
         self._cursor = ""
-        self.share = Share(concurrency)
-        self.breaker = Breaker()
         self._hosts = Rates(rate_per_host)
         self._owners = Rates(rate_per_owner)
 
     def take(self, connection: Connection) -> Taken:
         """Claim what is due and can start now."""
-        room = self.share.room()
+        room = self._running.room()
         if room <= 0:
             return Taken()
         rooms = self._rooms(connection)
@@ -73,8 +71,8 @@ class Intake:
         rooms: dict[str, int] = {}
         for name in names:
             host, _, owner = name.partition(" ")
-            cap = self.breaker.cap(name, self._in_flight_of(name)) - self.share.by_destination[name]
-            rooms[name] = min(cap, self._hosts.allowed(host), self._owners.allowed(owner))
+            rates = min(self._hosts.allowed(host), self._owners.allowed(owner))
+            rooms[name] = min(self._running.room_for(name), rates)
         return {name: room for name, room in rooms.items() if room > 0}
 
     def _walk(self, connection: Connection) -> list[str]:

@@ -1,17 +1,19 @@
-"""How much a destination may be given now: its breaker, its share of the worker, its rate."""
+"""How much a destination may be given now: its breaker, its rate, its share of the worker."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Generic, TypeVar
+
+Job = TypeVar("Job")
 
 _OPENS_AFTER: Final = 5
 _FIRST_REST: Final = 5.0
 _LONGEST_REST: Final = 60.0
-# An attempt that has run this long no longer counts against the worker's concurrency: whoever hangs must
-# not take the place of those who answer.
 _SLOW_AFTER: Final = 1.0
+_LOOK_AT: Final = 8
 
 
 @dataclass(slots=True)
@@ -88,39 +90,119 @@ class Rates:
         return min(burst, saved + (self._clock() - then) * self._per_second)
 
 
-@dataclass(slots=True)
 class Share:
-    """Which attempts run, and for whom. `limit` is for the quick ones; all may be eight times that."""
+    """Which attempts run, and for whom.
 
-    limit: int
-    clock: Callable[[], float] = time.monotonic
-    by_destination: Counter[str] = field(default_factory=Counter)
-    _started: dict[int, float] = field(default_factory=dict)
+    `limit` is for quick ones; an attempt that has run for a second is slow and gives its place back, so
+    that whoever hangs does not take the place of those who answer. All together may be eight times that.
+    """
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._quick: dict[int, float] = {}
+        self._slow: dict[int, float] = {}
+        self._by_destination: Counter[str] = Counter()
+        self._prompt: set[str] = set()
 
     def start(self, id_: int, destination: str) -> None:
         """An attempt begins."""
-        self._started[id_] = self.clock()
-        self.by_destination[destination] += 1
+        self._quick[id_] = self._clock()
+        self._by_destination[destination] += 1
 
     def end(self, id_: int, destination: str) -> None:
         """It has ended."""
-        del self._started[id_]
-        self.by_destination[destination] -= 1
-        if not self.by_destination[destination]:
-            del self.by_destination[destination]
+        prompt = self._quick.pop(id_, None) is not None
+        if not prompt:
+            self._slow.pop(id_)
+        self._by_destination[destination] -= 1
+        if not self._by_destination[destination]:
+            del self._by_destination[destination]
+            self._prompt.discard(destination)
+        elif prompt:
+            self._prompt.add(destination)
+        else:
+            self._prompt.discard(destination)
+
+    @property
+    def prompt_destinations(self) -> int:
+        """How many destinations are prompt now."""
+        return len(self._prompt)
+
+    def running_to(self, destination: str) -> int:
+        """How many run to one destination."""
+        return self._by_destination[destination]
+
+    def is_prompt(self, destination: str) -> bool:
+        """Whether attempts run there and the last one to end was quick."""
+        return destination in self._prompt
 
     @property
     def running(self) -> int:
         """All of them."""
-        return len(self._started)
+        return len(self._quick) + len(self._slow)
 
     def room(self) -> int:
         """How many more may begin."""
-        slow_since = self.clock() - _SLOW_AFTER
-        quick = 0
-        # In order of their start, so the walk from the end stops at the first slow one.
-        for started in reversed(self._started.values()):
-            if started < slow_since:
+        slow_since = self._clock() - _SLOW_AFTER
+        while self._quick:
+            id_, started = next(iter(self._quick.items()))
+            if started >= slow_since:
                 break
-            quick += 1
-        return min(self.limit - quick, 8 * self.limit - len(self._started))
+            self._slow[id_] = self._quick.pop(id_)
+        return min(self.limit - len(self._quick), 8 * self.limit - self.running)
+
+
+class Ready(Generic[Job]):
+    """Jobs that are claimed and wait, for a moment, for a place at their destination.
+
+    Without them a worker would stand still during each of its own transactions.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._queues: dict[str, deque[tuple[float, Job]]] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def waiting_for(self, destination: str) -> int:
+        """How many wait for one destination."""
+        return len(self._queues.get(destination, ()))
+
+    def add(self, destination: str, job: Job) -> None:
+        """One more waits."""
+        self._queues.setdefault(destination, deque()).append((self._clock(), job))
+        self._size += 1
+
+    def next(self, destination: str) -> Job | None:
+        """The one that has waited longest for a destination."""
+        queue = self._queues.get(destination)
+        return None if queue is None else self._pop(destination, queue)
+
+    def next_of_any(self, has_place: Callable[[str], bool]) -> Job | None:
+        """The first one of any destination that has a place; looks at a few of them only."""
+        for destination in list(islice(self._queues, _LOOK_AT)):
+            if has_place(destination):
+                # To the end of the line, so that destinations take turns.
+                queue = self._queues[destination] = self._queues.pop(destination)
+                return self._pop(destination, queue)
+        return None
+
+    def give_back(self, *, older_than: float, refused: Callable[[str], bool]) -> list[Job]:
+        """Take out what has waited `older_than` seconds, and all for destinations that are refused."""
+        since = self._clock() - older_than
+        given: list[Job] = []
+        for destination, queue in list(self._queues.items()):
+            all_of_it = refused(destination)
+            while queue and (all_of_it or queue[0][0] <= since):
+                given.append(self._pop(destination, queue))
+        return given
+
+    def _pop(self, destination: str, queue: "deque[tuple[float, Job]]") -> Job:
+        _, job = queue.popleft()
+        self._size -= 1
+        if not queue:
+            del self._queues[destination]
+        return job

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ringback._limits import Breaker, Rates, Share
+from ringback._limits import Breaker, Rates, Ready, Share
 
 
 @dataclass
@@ -98,6 +98,50 @@ def test_slow_attempts_give_their_place_back_within_a_wider_limit(clock):
     for id_ in range(3, 17):
         share.start(id_, "b")
         clock.now += 1.1
+        share.room()
     assert share.room() == 0
     share.end(1, "a")
-    assert (share.room(), share.running, share.by_destination["a"]) == (1, 15, 1)
+    assert (share.room(), share.running, share.running_to("a")) == (1, 15, 1)
+
+
+def test_a_destination_is_prompt_while_its_attempts_end_quickly(clock):
+    share = Share(10, clock)
+    for id_ in range(4):
+        share.start(id_, "a")
+    assert not share.is_prompt("a")
+    share.end(0, "a")
+    assert share.is_prompt("a")
+    clock.now += 1.1
+    share.room()
+    share.end(1, "a")
+    assert not share.is_prompt("a")
+
+
+def test_what_is_ready_leaves_in_turn_for_each_destination(clock):
+    ready = Ready(clock)
+    for job in ("a1", "a2", "b1"):
+        ready.add(job[0], job)
+    assert (len(ready), ready.waiting_for("a"), ready.waiting_for("c")) == (3, 2, 0)
+    assert ready.next("a") == "a1"
+    assert ready.next("c") is None
+    assert ready.next_of_any(lambda name: name == "b") == "b1"
+    assert ready.next_of_any(lambda _name: False) is None
+    assert ready.next_of_any(lambda _name: True) == "a2"
+    assert len(ready) == 0
+
+
+def test_destinations_take_turns(clock):
+    ready = Ready(clock)
+    for job in ("a1", "a2", "b1", "b2"):
+        ready.add(job[0], job)
+    assert [ready.next_of_any(lambda _name: True) for _ in range(4)] == ["a1", "b1", "a2", "b2"]
+
+
+def test_what_waits_too_long_and_what_is_refused_is_given_back(clock):
+    ready = Ready(clock)
+    ready.add("a", "old")
+    ready.add("b", "refused")
+    clock.now += 20
+    ready.add("a", "new")
+    assert ready.give_back(older_than=20, refused=lambda name: name == "b") == ["old", "refused"]
+    assert len(ready) == 1

@@ -1,0 +1,161 @@
+"""The attempts under way: started as places become free, ended as results."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
+
+from ringback._attempt import log_attempt
+from ringback._limits import Breaker, Ready, Share
+from ringback._schedule import RetrySchedule
+from ringback._store.claims import Claimed
+from ringback._store.results import Result
+from ringback._types import State
+from ringback._verdict import Verdict
+
+logger = logging.getLogger("ringback.worker")
+
+
+class Courier(Protocol):
+    """Makes one attempt, and knows each channel's own figures."""
+
+    def attempt(self, claimed: Claimed, secrets: Sequence[str]) -> Awaitable[Verdict]:
+        """Make the attempt and judge it, well within the lease."""
+
+    def schedule_of(self, channel: str) -> RetrySchedule:
+        """When its attempts are due."""
+
+    def in_flight_of(self, destination: str) -> int:
+        """How many attempts to this destination may run at once."""
+
+
+class Running:
+    """Starts what was claimed, at most so many at once for each destination and in all."""
+
+    def __init__(
+        self,
+        courier: Courier,
+        *,
+        concurrency: int,
+        on_end: Callable[[], None],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._courier = courier
+        self._on_end = on_end
+        self._chance = chance
+        self._tasks: dict[asyncio.Task[None], Claimed] = {}
+        self._secrets: dict[str, tuple[str, ...]] = {}
+        self._ready: Ready[Claimed] = Ready()
+        self.share = Share(concurrency)
+        self.breaker = Breaker()
+        self.results: list[Result] = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs, nothing is ready to, and nothing is left to record."""
+        return not self._tasks and not self._ready and not self.results
+
+    @property
+    def many(self) -> bool:
+        """Whether more will end soon."""
+        return len(self._tasks) > 1
+
+    def room(self) -> int:
+        """How many deliveries can be taken on in all: free places, and where it goes quickly some more."""
+        ahead = self.share.limit if self.share.prompt_destinations else 0
+        return self.share.room() + ahead - len(self._ready)
+
+    def room_for(self, destination: str) -> int:
+        """How many can be taken on for one destination; some to have ready where answers come promptly."""
+        cap = self.cap(destination)
+        ahead = cap if cap > 1 and self.share.is_prompt(destination) else 0
+        return cap + ahead - self.share.running_to(destination) - self._ready.waiting_for(destination)
+
+    def cap(self, destination: str) -> int:
+        """How many attempts to one destination may run now."""
+        return self.breaker.cap(destination, self._courier.in_flight_of(destination))
+
+    def admit(self, claimed: Iterable[Claimed], secrets: dict[str, tuple[str, ...]]) -> None:
+        """Start these, or have them ready."""
+        self._secrets |= secrets
+        for one in claimed:
+            if self.share.room() > 0 and self._has_place(one.destination):
+                self._start(one)
+            else:
+                self._ready.add(one.destination, one)
+
+    def give_back(self, *, older_than: float) -> list[Claimed]:
+        """What was claimed and cannot start in time."""
+        return self._ready.give_back(older_than=older_than, refused=lambda name: self.cap(name) == 0)
+
+    async def end(self, grace: float) -> None:
+        """Let attempts end within the grace time, then cut them off."""
+        running = list(self._tasks)
+        if running:
+            _, late = await asyncio.wait(running, timeout=grace)
+            for task in late:
+                task.cancel()
+
+    def _has_place(self, destination: str) -> bool:
+        return self.share.running_to(destination) < self.cap(destination)
+
+    def _start(self, claimed: Claimed) -> None:
+        self.share.start(claimed.id, claimed.destination)
+        task = asyncio.create_task(self._attempt(claimed))
+        self._tasks[task] = claimed
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        claimed = self._tasks.pop(task)
+        destination = claimed.destination
+        self.share.end(claimed.id, destination)
+        if self._ready and self.share.room() > 0:
+            following = self._ready.next(destination) if self._has_place(destination) else None
+            following = following or self._ready.next_of_any(self._has_place)
+            if following is not None:
+                self._start(following)
+        self._on_end()
+
+    async def _attempt(self, claimed: Claimed) -> None:
+        started = time.monotonic()
+        try:
+            verdict = await self._courier.attempt(claimed, self._secrets[claimed.owner])
+        except asyncio.CancelledError:
+            verdict = Verdict(State.PENDING, "cut off: the worker stopped; whether it arrived is unknown")
+        except Exception as error:
+            logger.exception("attempt %s of %s failed in our own code", claimed.number, claimed.message_id)
+            verdict = Verdict(State.PENDING, f"the attempt raised {type(error).__name__}: {error}")
+        if verdict.reached is not None:
+            heard = self.breaker.answered if verdict.reached else self.breaker.failed
+            heard(claimed.destination)
+        self.results.append(self._result(claimed, verdict, time.monotonic() - started))
+
+    def _result(self, claimed: Claimed, verdict: Verdict, duration: float) -> Result:
+        state, delay, text = verdict.state, 0.0, verdict.text
+        if state is State.PENDING:
+            planned = self._courier.schedule_of(claimed.channel).next_delay(
+                claimed.step + 1, chance=self._chance, retry_after=verdict.retry_after
+            )
+            if planned is None:
+                state, text = State.DEAD, f"given up after {claimed.step + 1} attempts: {text}"
+            else:
+                delay = planned
+        result = Result(
+            id=claimed.id,
+            number=claimed.number,
+            owner=claimed.owner,
+            endpoint=claimed.endpoint,
+            state=state,
+            delay=delay,
+            duration=duration,
+            verdict=text,
+            status_code=verdict.status_code,
+            breach=verdict.breach,
+            response=verdict.response,
+            counts=0 if verdict.healthy is None else 1 if verdict.healthy else -1,
+            disable=verdict.disable,
+        )
+        log_attempt(claimed, result)
+        return result
