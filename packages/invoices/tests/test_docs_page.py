@@ -1,6 +1,9 @@
 """The documentation: drawn without the internet, and true."""
 
+import hashlib
 from collections.abc import AsyncIterator
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +74,13 @@ async def test_every_refusal_is_documented_as_a_problem(service: Any) -> None:
                     assert set(answer["content"]) == {"application/problem+json"}, (path, status)
     statuses = set(document["paths"]["/invoices/"]["post"]["responses"])
     assert statuses == {"200", "401", "403", "409", "413", "415", "422", "default"}
+
+
+def test_the_copied_files_are_those_of_the_named_version() -> None:
+    folder = Path(str(files("invoices") / "static" / "swagger-ui"))
+    for line in (folder / "VERSION").read_text().splitlines()[1:]:
+        digest, name = line.split()
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
 
 
 async def test_the_icon_is_ours(service: Any) -> None:

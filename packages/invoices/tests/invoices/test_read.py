@@ -28,7 +28,9 @@ def _quoted(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode())
 
 
-@pytest.mark.parametrize("path", ["/invoices/nothing", "/invoices/nothing/pdf", "/invoices/" + "x" * 255])
+@pytest.mark.parametrize(
+    "path", ["/invoices/nothing", "/invoices/nothing/pdf", "/invoices/" + "x" * 255, "/invoices/%00"]
+)
 async def test_what_is_not_there_is_a_problem_document(service: Any, path: str) -> None:
     answer = await service.client.get(path)
     assert answer.status_code == 404
@@ -73,6 +75,7 @@ async def test_a_list_can_be_limited_to_one_state(service: Any) -> None:
         ({"limit": "0"}, "limit"),
         ({"limit": "x"}, "limit"),
         ({"cursor": "nothing"}, "cursor"),
+        ({"cursor": "\0"}, "cursor"),
         ({"status": "lost"}, "status"),
     ],
 )

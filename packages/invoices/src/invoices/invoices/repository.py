@@ -22,6 +22,9 @@ async def add(session: AsyncSession, values: dict[str, Any]) -> Invoice | None:
 
 async def get(session: AsyncSession, account_id: str, invoice_id: str) -> Invoice | None:
     """An account's invoice by its id."""
+    # PostgreSQL has no text with a NUL in it, and would fail instead of finding nothing.
+    if "\0" in invoice_id:
+        return None
     statement = select(Invoice).where(Invoice.account_id == account_id, Invoice.id == invoice_id)
     return (await session.scalars(statement)).one_or_none()
 
