@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from invoices import migrations
 from invoices.database import connect
@@ -33,6 +34,26 @@ async def test_models_and_revisions_agree_and_leave_ringbacks_tables_alone(datab
         assert await connection.run_sync(differences) == []
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     assert {"invoices", "ringback_targets", migrations.VERSION_TABLE} <= set(names)
+    await engine.dispose()
+
+
+async def test_tables_of_a_newer_version_are_not_touched(database_url: str) -> None:
+    engine = connect(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrations.upgrade)
+        await connection.execute(text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = 'later'"))
+    for work in (migrations.upgrade, migrations.check):
+        with pytest.raises(migrations.SchemaError, match="a newer version has been here"):
+            async with engine.begin() as connection:
+                await connection.run_sync(work)
+    await engine.dispose()
+
+
+async def test_tables_that_are_missing_are_told(database_url: str) -> None:
+    engine = connect(database_url)
+    with pytest.raises(migrations.SchemaError, match="Run `invoices migrate` once"):
+        async with engine.begin() as connection:
+            await connection.run_sync(migrations.check)
     await engine.dispose()
 
 

@@ -85,6 +85,12 @@ async def test_the_story_on_postgresql_leaves_rows_and_mail(postgresql_url: str,
     assert deliveries == [("delivered",), ("delivered",)]
     assert list((tmp_path / "work").iterdir()) == []
 
+    code, told = await play("--database-url", postgresql_url, folder=tmp_path / "work")
+    assert code == 1
+    assert "✗ " in told  # the database has seen the story before, and another folder's keys
+    (kept,) = (tmp_path / "work").iterdir()
+    assert f"Everything is kept in {kept}" in told
+
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").write_text("mine")
