@@ -57,7 +57,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.renderer = renderer = Renderer()
     app.state.provider = Provider.from_settings(settings)
     ringback = Ringback(
-        app, database=engine, worker=settings.worker, allow_networks=settings.callback_allow_networks
+        app,
+        database=engine,
+        worker=settings.worker,
+        secret_key=settings.signing_keys,
+        allow_networks=settings.callback_allow_networks,
     )
     ringback.acknowledge(invoice_notification, lambda answer: answer.ok)
     ringback.channel("mail", MailChannel(settings, renderer=renderer), timeout=MAIL_TIMEOUT)
@@ -65,6 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(invoice_endpoints.router)
     app.include_router(payment_endpoints.router)
     app.include_router(page_endpoints.router)
+    app.include_router(ringback.jwks_router())
     _mount_sandbox(app, settings)
     # The last one added is the outermost.
     app.add_middleware(BodyLimits)

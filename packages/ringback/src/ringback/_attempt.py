@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ringback._channels import Channel
-from ringback._contract import Contract
+from ringback._openapi.answer import Answers
 from ringback._schedule import parse_retry_after
 from ringback._signing import sign
 from ringback._transport import Failure, FailureReason, Request, Response, Transport
@@ -71,10 +71,10 @@ class HttpAttempts:
         owed: Owed,
         *,
         secrets: Sequence[str],
-        contract: Contract | None,
+        answers: Answers | None,
         acknowledges: Acknowledgement | None = None,
     ) -> Verdict:
-        """Send a delivery once and judge what came back."""
+        """Send a delivery once and judge what came back by what the document says of `answers`."""
         if not secrets:
             return Verdict(State.PENDING, _UNSIGNED)
         try:
@@ -82,7 +82,7 @@ class HttpAttempts:
             response = await self._transport.send(request, timeout=self._timeout, reuse=owed.owner)
         except Failure as failure:
             return _judge_failure(failure)
-        return self._judge(response, contract, acknowledges)
+        return self._judge(response, answers, acknowledges)
 
     def _request(self, owed: Owed, secrets: Sequence[str]) -> Request:
         timestamp = int(self._clock())
@@ -97,11 +97,11 @@ class HttpAttempts:
         return Request(owed.method, parse_url(owed.url), tuple(fields), owed.body)
 
     def _judge(
-        self, response: Response, contract: Contract | None, acknowledges: Acknowledgement | None
+        self, response: Response, answers: Answers | None, acknowledges: Acknowledgement | None
     ) -> Verdict:
         breach, acknowledged = response.body_error, True
-        if breach is None and contract is not None and 200 <= response.status_code < 300:
-            answer = contract.check(response.status_code, response.headers, response.body)
+        if breach is None and answers is not None and 200 <= response.status_code < 300:
+            answer = answers.check(response.status_code, response.headers, response.body)
             breach = answer.breach
             if breach is None and acknowledges is not None:
                 acknowledged, breach = _ask(acknowledges, answer.value)

@@ -43,11 +43,6 @@ class Contract:
         """The URL to call, or None where the exchange names nobody; raises `UnusableValue`."""
         return self.template.evaluate(exchange)
 
-    def base(self, exchange: Exchange) -> str | None:
-        """The URL as the exchange gave it, before anything was appended; None where it names nobody."""
-        base = self.template.base_url(exchange)
-        return None if base is None else str(base)
-
     def dump(self, *args: Any, **kwargs: Any) -> Payload:
         """Freeze a payload from the arguments of the declared function.
 
@@ -140,7 +135,7 @@ def build_contract(
         if body is None
         else {"media_type": body.media_type, "required": body.required, "schema": body.schema.text},
         "parameters": [
-            {"in": p.place, "name": p.name, "required": p.required, "schema": p.schema.text}
+            p.shape
             for p in parameters.values()
             if not (p.place == "header" and p.name.lower() in OWN_HEADERS)  # the delivery's own
         ],

@@ -1,9 +1,10 @@
 """A contract that changed after its target was bound: may today's payload go to yesterday's receiver?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ringback._contract import Contract
+from ringback._openapi.answer import AnswerReader, DeclaredResponse
 from ringback._openapi.payload import Payload
 from ringback._openapi.schemas import Schema
 
@@ -13,12 +14,21 @@ _MAX_DIFFERENCES: Final = 10
 
 
 class EarlierContract:
-    """The contract as it was, read back from its stored `shape`; make it once for each fingerprint."""
+    """A contract as it was, or as another version of the app has it, read back from its stored `shape`.
+
+    Make it once for each fingerprint.
+    """
 
     def __init__(self, shape: Mapping[str, Any]) -> None:
         self.shape = shape
         body = shape["body"]
         self._body = None if body is None else Schema(body["schema"])
+        self._parameters = [(parameter, Schema(parameter["schema"])) for parameter in shape["parameters"]]
+        self._responses = {
+            code: {media_type: Schema(text) for media_type, text in content.items()}
+            for code, content in shape["responses"].items()
+        }
+        self._readers: dict[Contract | None, AnswerReader] = {}
 
     def refuses(self, now: Contract, payload: Payload) -> str | None:
         """Why the payload breaks what the receiver was promised, with the differences; None if it does not.
@@ -35,12 +45,30 @@ class EarlierContract:
             f"(replace=True) once its receiver knows. What changed:\n{listed}"
         )
 
+    def note(self, now: Contract) -> str:
+        """What is recorded of a payload that fits both."""
+        return "sent as promised when the target was bound; changed since: " + "; ".join(
+            differences(self.shape, now.shape)
+        )
+
+    def answers(self, now: Contract | None) -> AnswerReader:
+        """Judges answers by what was promised then, and reads them into today's models where they fit."""
+        if now not in self._readers:
+            models = {} if now is None else now.reader.models
+            self._readers[now] = AnswerReader(
+                {
+                    code: DeclaredResponse(content, models.get(code))
+                    for code, content in self._responses.items()
+                }
+            )
+        return self._readers[now]
+
     def _reason(self, now: Contract, payload: Payload) -> str | None:
         if self.shape["method"] != now.method:
             return f"it was sent with {self.shape['method']}, and is now with {now.method}"
-        missing = self._missing_parameter(payload)
-        if missing is not None:
-            return missing
+        wrong = next(self._wrong_parameters(payload), None)
+        if wrong is not None:
+            return wrong
         body = self.shape["body"]
         if self._body is None or body is None:
             return "it had no body" if payload.body else None
@@ -51,15 +79,16 @@ class EarlierContract:
             return f"its body was {body['media_type']}, and is now {media_type}"
         return self._body.breach(payload.value)
 
-    def _missing_parameter(self, payload: Payload) -> str | None:
-        given = {("header", name) for name, _ in payload.headers}
-        given |= {("path", name) for name in payload.path}
-        given |= {("query", name) for name in payload.query_names}
-        for parameter in self.shape["parameters"]:
-            name = parameter["name"].lower() if parameter["in"] == "header" else parameter["name"]
-            if parameter["required"] and parameter["in"] != "cookie" and (parameter["in"], name) not in given:
-                return f"the {parameter['in']} parameter {parameter['name']!r} was always given"
-        return None
+    def _wrong_parameters(self, payload: Payload) -> Iterator[str]:
+        given = {_key(place, name): value for (place, name), value in payload.given.items()}
+        for parameter, schema in self._parameters:
+            key = _key(parameter["in"], parameter["name"])
+            words = f"the {parameter['in']} parameter {parameter['name']!r}"
+            if key not in given:
+                if parameter["required"]:
+                    yield f"{words} was always given"
+            elif breach := schema.breach(given[key]):
+                yield f"{words} would be {breach}"
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -73,6 +102,10 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if len(lines) > _MAX_DIFFERENCES:
         lines = [*lines[:_MAX_DIFFERENCES], f"… and {len(lines) - _MAX_DIFFERENCES} more"]
     return lines
+
+
+def _key(place: str, name: str) -> tuple[str, str]:
+    return place, name.lower() if place == "header" else name
 
 
 def _leaves(node: Any, path: str) -> list[tuple[str, Any]]:

@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ringback import _migrations
 from ringback._attempt import Acknowledgement, HttpAttempts, make_channel_attempt
 from ringback._channels import HTTP, Channel
-from ringback._contract import Contracts
+from ringback._contract import Contract, Contracts
+from ringback._drift import EarlierContract
+from ringback._openapi.answer import Answers
 from ringback._schedule import RetrySchedule
 from ringback._store.claims import Claimed
 from ringback._store.store import Store
@@ -37,6 +39,7 @@ class Couriers:
         self,
         http: HttpAttempts,
         contracts: Callable[[], Contracts],
+        earlier: Callable[[str], Awaitable[EarlierContract | None]],
         channels: Mapping[str, Channel],
         acknowledgements: Mapping[Callable[..., object], Acknowledgement],
         *,
@@ -46,6 +49,7 @@ class Couriers:
     ) -> None:
         self._http = http
         self._contracts = contracts
+        self._earlier = earlier
         self._channels = channels
         self._acknowledgements = acknowledgements
         self._schedule = schedule
@@ -60,7 +64,7 @@ class Couriers:
             return await self._http.make(
                 claimed,
                 secrets=secrets,
-                contract=contract,
+                answers=await self._promised(claimed, contract),
                 acknowledges=None if function is None else self._acknowledgements.get(function),
             )
         channel = self._channels.get(claimed.channel)
@@ -70,6 +74,13 @@ class Couriers:
                 "call ringback.channel(name, handler) where the app is made"
             )
         return await make_channel_attempt(channel, _delivery(claimed))
+
+    async def _promised(self, claimed: Claimed, contract: Contract | None) -> Answers | None:
+        """What the receiver was promised to be judged by; another version of the app may have promised it."""
+        if claimed.contract is None or (contract is not None and contract.fingerprint == claimed.contract):
+            return contract
+        earlier = await self._earlier(claimed.contract)
+        return contract if earlier is None else earlier.answers(contract)
 
     def schedule_of(self, channel: str) -> RetrySchedule:
         """The channel's own schedule, or the one of HTTP callbacks."""

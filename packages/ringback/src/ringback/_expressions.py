@@ -99,8 +99,10 @@ class Template:
         Raises `UnusableValue` with the expression and the reason.
         """
         base = self.base_url(exchange)
-        if base is None:
-            return None
+        return None if base is None else self.extend(base, exchange)
+
+    def extend(self, base: Url, exchange: Exchange) -> Url:
+        """The URL to call, from the one that `base_url` gave for the same exchange."""
         path, query = base.path, base.query
         if self.path:
             path = base.path.rstrip("/") + _write(self.path, exchange)

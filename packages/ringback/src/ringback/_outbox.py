@@ -7,9 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ringback._addressee import contract_meant, declared_by, not_bound, not_bound_for
+from ringback._archive import Archive
 from ringback._channels import HTTP, Channel
 from ringback._contract import Contract, Contracts
-from ringback._errors import RingbackError, TargetConflict, UnknownTarget, UnusableValue
+from ringback._errors import ContractBreach, RingbackError, TargetConflict, UnusableValue
+from ringback._openapi.payload import Payload
 from ringback._signing import new_message_id
 from ringback._store.targets import StoredTarget, TargetStore
 from ringback._types import Delivery, Exchange, Target
@@ -55,10 +58,12 @@ class Outbox:
     def __init__(
         self,
         targets: TargetStore,
+        archive: Archive,
         contracts: Callable[[], Contracts],
         check_url: Callable[[Url], None],
     ) -> None:
         self._targets = targets
+        self._archive = archive
         self._contracts = contracts
         self._check_url = check_url
 
@@ -68,12 +73,12 @@ class Outbox:
         Raises `UnusableValue` or `Blocked` where the exchange names what cannot or must not be called.
         """
         resolved: dict[str, BoundUrl] = {}
-        for name, contract in self._contracts().of_operation(operation).items():
-            url = contract.url(exchange)
+        for name, contract in declared_by(self._contracts(), operation).items():
+            base = contract.template.base_url(exchange)
+            url = None if base is None else contract.template.extend(base, exchange)
             if url is not None:
                 self._check_url(url)
-            endpoint = None if url is None else contract.base(exchange)
-            resolved[name] = BoundUrl(url, endpoint, contract.fingerprint)
+            resolved[name] = BoundUrl(url, None if base is None else str(base), contract.fingerprint)
         return resolved
 
     def bind(
@@ -88,32 +93,36 @@ class Outbox:
     ) -> Target:
         """Store what `resolve` gave under the caller's key."""
         key, owner = _name("key", key), _name("owner", owner)
+        self._archive.keep_in(connection, self._contracts().of_operation(operation).values())
         rows = {name: bound.row() for name, bound in resolved.items()}
         id_ = self._targets.add(connection, owner, operation, key, rows)
         if id_ is None:
             stored = self._targets.find(connection, owner, operation, key)
             assert stored is not None, "a target is never deleted while its key is taken"
-            id_ = self._rebind(connection, stored, rows, key, replace)
+            id_, rows = stored.id, self._rebind(connection, stored, rows, key, replace)
         return Target(id_, owner, operation, key, {name: row["url"] for name, row in rows.items()})
 
     def _rebind(
         self,
         connection: Connection,
         stored: StoredTarget,
-        rows: Mapping[str, Any],
+        rows: dict[str, dict[str, str | None]],
         key: str,
         replace: bool,
-    ) -> int:
-        before = {name: row["url"] for name, row in stored.urls.items()}
-        after = {name: row["url"] for name, row in rows.items()}
-        if before != after:
-            if not replace:
-                raise TargetConflict(
-                    f"{key!r} is bound to {before} already, and this request says {after}. "
-                    "Pass replace=True to bind(...) if the new URL shall be called from now on."
-                )
-            self._targets.replace(connection, stored.id, rows)
-        return stored.id
+    ) -> dict[str, dict[str, str | None]]:
+        """What the target holds from now on: all that is new with `replace`, else new callbacks only."""
+        both = rows.keys() & stored.urls.keys()
+        before = {name: stored.urls[name]["url"] for name in sorted(both)}
+        after = {name: rows[name]["url"] for name in sorted(both)}
+        if before != after and not replace:
+            raise TargetConflict(
+                f"{key!r} is bound to {before} already, and this request says {after}. "
+                "Pass replace=True to bind(...) if the new URL shall be called from now on."
+            )
+        merged = rows if replace else rows | stored.urls
+        if merged != stored.urls:
+            self._targets.replace(connection, stored.id, merged)
+        return merged
 
     def send(
         self,
@@ -127,7 +136,7 @@ class Outbox:
         options: Options,
     ) -> Delivery | None:
         """Store one callback for the target of `key`; None when that target has no URL for it."""
-        contract = self._contract(callback, operation)
+        contract = contract_meant(self._contracts(), callback, operation)
         payload = contract.dump(*arguments[0], **arguments[1])
         if len(payload.body) > _MAX_BODY:
             raise RingbackError(
@@ -137,13 +146,14 @@ class Outbox:
         look_up = self._targets.take_sequence if options.ordered else self._targets.find
         target = look_up(connection, owner, contract.operation, key)
         if target is None:
-            raise UnknownTarget(
-                f"Nothing was bound under key {key!r} (owner {owner!r}, operation {contract.operation!r}). "
-                "Call callbacks.bind(session, key=...) where the request is handled, before sending."
-            )
+            elsewhere = self._targets.operations_of(connection, owner, key)
+            raise not_bound(contract, key, owner, elsewhere)
         row = target.urls.get(contract.callback)
-        if row is None or row["url"] is None:
+        if row is None:
+            raise not_bound_for(contract, key, target.urls)
+        if row["url"] is None:
             return None
+        promised, note = self._promised(connection, row["contract"], contract, payload)
         url = contract.address(parse_url(row["url"]), payload)
         return self._add(
             connection,
@@ -157,7 +167,8 @@ class Outbox:
                 "sequence": target.sequence,
                 "operation": contract.operation,
                 "callback": contract.callback,
-                "contract": contract.fingerprint,
+                "contract": promised,
+                "note": note,
                 "method": contract.method,
                 "url": str(url),
                 "headers": [list(pair) for pair in payload.headers],
@@ -166,6 +177,22 @@ class Outbox:
                 "delay": options.delay,
             },
         )
+
+    def _promised(
+        self, connection: Connection, bound: str | None, contract: Contract, payload: Payload
+    ) -> tuple[str, str | None]:
+        """The fingerprint of what the receiver was promised, and what to note where that was another day's.
+
+        Raises `ContractBreach` where the payload would break the promise.
+        """
+        if bound is None or bound == contract.fingerprint:
+            return contract.fingerprint, None
+        earlier = self._archive.find(connection, bound)
+        if earlier is None:
+            return contract.fingerprint, "what was promised when the target was bound is not known any more"
+        if refusal := earlier.refuses(contract, payload):
+            raise ContractBreach(refusal)
+        return bound, earlier.note(contract)
 
     def enqueue(
         self,
@@ -214,26 +241,6 @@ class Outbox:
             body=values["body"],
             key=values["idempotency_key"],
         )
-
-    def _contract(self, callback: Callable[..., Any], operation: str | None) -> Contract:
-        declared = self._contracts().of_function(callback)
-        found = [c for c in declared if operation in (None, c.operation)]
-        name = getattr(callback, "__qualname__", repr(callback))
-        if not declared:
-            raise RingbackError(
-                f"{name} is not a declared callback. Decorate it on a callback router and pass that router's "
-                "routes to the operation: @app.post(..., callbacks=router.routes)."
-            )
-        if not found:
-            known = ", ".join(sorted({c.operation for c in declared}))
-            raise RingbackError(f"Operation {operation!r} does not declare {name}; these do: {known}.")
-        if len(found) > 1:
-            known = ", ".join(sorted(c.operation for c in found))
-            raise RingbackError(
-                f"{name} is declared by several operations ({known}). Name the one that was bound: "
-                "ringback.to(session, key=..., operation=...)."
-            )
-        return found[0]
 
 
 def _name(what: str, value: str) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ringback import _declarations, _document, _migrations
 from ringback import fastapi as _fastapi
+from ringback._archive import Archive
 from ringback._attempt import Acknowledgement, HttpAttempts
 from ringback._callers_side import CallersSide
 from ringback._channels import Channel, Handler
@@ -89,7 +91,9 @@ class Ringback(CallersSide):
         self._acknowledgements: dict[Callable[..., Any], Acknowledgement] = {}
         self._app: FastAPI | None = None
         self._contracts: Contracts | None = None
-        self.outbox = Outbox(self._store.targets, self.contracts, self.guard.policy.check_url)
+        self._archive = Archive(self._store.contracts)
+        check_url = self.guard.policy.check_url
+        self.outbox = Outbox(self._store.targets, self._archive, self.contracts, check_url)
         self._engine = Engine(self.engine, self._store, self._couriers, self._transport)
         self._callers = CallersDatabase(self.engine, self._engine.wake, self._engine.wake_later)
         if app is not None:
@@ -101,7 +105,7 @@ class Ringback(CallersSide):
             raise RingbackError("This Ringback is attached to an app already; make one for each app.")
         self._app = app
         app.state.ringback = self
-        _document.publish(app, form=self.publish)
+        _document.publish(app, form=self.publish, policy=self._schedule.in_words())
         _fastapi.attach(app, self._lifespan)
 
     def contracts(self) -> Contracts:
@@ -146,8 +150,7 @@ class Ringback(CallersSide):
         `concurrency` goes before the figure that was given to `Ringback`. At the end attempts that run may
         take `grace` seconds (25 if not given) more.
         """
-        self.contracts()
-        await self._engine.prepare(migrate=self.worker == "embedded")
+        await self._prepare(migrate=self.worker == "embedded")
         usual = self._worker_settings
         settings = replace(
             usual,
@@ -181,8 +184,7 @@ class Ringback(CallersSide):
             async with self.running():
                 yield
         else:
-            self.contracts()
-            await self._engine.prepare(migrate=False)
+            await self._prepare(migrate=False)
             await self._engine.start_notifying()
             yield
             await self._engine.stop()
@@ -199,7 +201,13 @@ class Ringback(CallersSide):
             self.contracts,
             self.channels,
             self._acknowledgements,
+    async def _prepare(self, *, migrate: bool) -> None:
+        contracts = self.contracts()
+        await self._engine.prepare(migrate=migrate)
+        await self._archive.keep(self.engine, contracts)
+
             schedule=self._schedule,
             timeout=self._timeout,
             in_flight=self._in_flight,
         )
+            partial(self._archive.fetch, self.engine),

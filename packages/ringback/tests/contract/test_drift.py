@@ -201,6 +201,17 @@ def test_a_parameter_that_was_always_given_must_be_given() -> None:
     assert EarlierContract(required.shape).refuses(now, now.dump(PAYLOAD, **{"X-Kind": "k"})) is None
 
 
+def test_a_parameter_must_still_be_what_it_was() -> None:
+    def change(d: dict[str, Any]) -> None:
+        operation(d)["parameters"][0].update(name="x-kind", schema={"type": ["string", "integer"]})
+
+    now = contract(change)
+    refusal = EarlierContract(contract().shape).refuses(now, now.dump(PAYLOAD, **{"x-kind": 7}))
+    assert refusal is not None
+    assert """the header parameter 'X-Kind' would be $: 7 is not of type "string".""" in refusal
+    assert EarlierContract(contract().shape).refuses(now, now.dump(PAYLOAD, **{"x-kind": "k"})) is None
+
+
 def test_differences_are_one_line_each_and_not_too_many() -> None:
     then, now = (
         contract().shape,

@@ -209,9 +209,11 @@ def pay_url(settings: Settings, invoice: Invoice) -> str:
 
 
 def _token(settings: Settings, invoice: Invoice) -> str:
+    """The token of the invoice's page: by the key that made it, or by the present one for a new invoice."""
     subject = f"pay:{invoice.pk}:{invoice.page_token_version}".encode()
-    mac = hmac.digest(settings.server_key, subject, "sha256")
-    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+    macs = (hmac.digest(key, subject, "sha256") for key in settings.server_keys)
+    tokens = [base64.urlsafe_b64encode(mac).rstrip(b"=").decode() for mac in macs]
+    return next((token for token in tokens if _digest(token) == invoice.page_token_hash), tokens[0])
 
 
 def _digest(token: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -14,6 +14,7 @@ __all__ = [
     "MAX_ANSWER_BYTES",
     "Answer",
     "AnswerReader",
+    "Answers",
     "DeclaredResponse",
     "declared_responses",
     "is_json",
@@ -48,6 +49,13 @@ class DeclaredResponse:
     model: TypeAdapter[Any] | None = None
 
 
+class Answers(Protocol):
+    """What judges answers."""
+
+    def check(self, status_code: int, headers: Headers, body: bytes) -> Answer:
+        """The verdict on one answer. Never raises, whatever the receiver sent."""
+
+
 class AnswerReader:
     """Judges answers by status, then by media type, then by schema."""
 
@@ -55,6 +63,11 @@ class AnswerReader:
 
     def __init__(self, responses: Mapping[str, DeclaredResponse]) -> None:
         self._responses = responses
+
+    @property
+    def models(self) -> Mapping[str, TypeAdapter[Any] | None]:
+        """What answers are read into, by status."""
+        return {code: response.model for code, response in self._responses.items()}
 
     def check(self, status_code: int, headers: Headers, body: bytes) -> Answer:
         """The verdict on one answer. Never raises, whatever the receiver sent."""

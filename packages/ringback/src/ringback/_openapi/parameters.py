@@ -33,6 +33,18 @@ class CallbackParameter:
     explode: bool
     style: str
 
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What sender and receiver agree on of it."""
+        return {
+            "in": self.place,
+            "name": self.name,
+            "required": self.required,
+            "style": self.style,
+            "explode": self.explode,
+            "schema": self.schema.text,
+        }
+
     def write(self, value: Any) -> list[tuple[str, str]]:
         """Name and text for each place where the value goes; raises `ContractBreach`."""
         where = f"{self.place} parameter {self.name!r}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic_core import from_json, to_json
 
@@ -22,7 +22,8 @@ class Payload:
     """The frozen request of one callback, but for its URL.
 
     `query` is percent-encoded text to append to the target's own, `path` the texts of the callback's own path
-    parameters; ``contract.address(url, payload)`` puts both in. `value` is the body as a JSON value.
+    parameters; ``contract.address(url, payload)`` puts both in. `value` is the body as a JSON value, `given`
+    are the parameters as JSON values.
     """
 
     body: bytes
@@ -30,11 +31,7 @@ class Payload:
     query: str | None = None
     path: Mapping[str, str] = field(default_factory=dict)
     value: Any = None
-
-    @property
-    def query_names(self) -> list[str]:
-        """The names of the query parameters that it brings."""
-        return [unquote(pair.partition("=")[0]) for pair in (self.query or "").split("&") if pair]
+    given: Mapping[Parameter, Any] = field(default_factory=dict)
 
 
 class Arguments(Protocol):
@@ -155,6 +152,7 @@ class PayloadWriter:
             headers=(*payload.headers, *headers),
             query=query_text(written["query"]),
             path=dict(written["path"]),
+            given=values,
         )
 
 

@@ -15,7 +15,8 @@ class DeliveryReport:
     """One delivery as people ask for it. Times are seconds since 1970 (UTC).
 
     `next_attempt_at` is None when none is planned. `verdict` says in words how the last attempt ended,
-    `breach` what in the answer (or payload) breaks the published document.
+    `breach` what in the answer (or payload) breaks the published document. `note` says what was remarkable
+    when it was made: that the contract had changed since the target was bound, and how.
     """
 
     id: str
@@ -33,6 +34,7 @@ class DeliveryReport:
     created_at: float
     next_attempt_at: float | None
     finished_at: float | None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +218,5 @@ def _report(row: Mapping[Any, Any]) -> DeliveryReport:
         next_attempt_at=row["due_at"] if row["state"] == "pending" else None,
         finished_at=row["finished_at"],
     )
+        d.note,
+        note=row["note"],

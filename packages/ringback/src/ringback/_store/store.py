@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Float, select
 
 from ringback._signing import new_secret
 from ringback._store.claims import ClaimStore
+from ringback._store.contracts import ContractStore
 from ringback._store.dialect import Dialect
 from ringback._store.keys import KeyStore
 from ringback._store.operations import OperationStore
@@ -29,3 +30,4 @@ class Store:
     def now(self, connection: Connection) -> float:
         """Seconds since 1970 by the clock that all statements use."""
         return float(connection.execute(self._now).scalar_one())
+        self.contracts = ContractStore(dialect)

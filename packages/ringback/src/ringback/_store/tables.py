@@ -66,7 +66,10 @@ deliveries = Table(
     Column("sequence", Integer),
     Column("operation", String(255)),
     Column("callback", String(255)),
+    # The fingerprint of what the receiver was promised.
     Column("contract", String(64)),
+    # What operators should know of how it was made.
+    Column("note", Text),
     Column("method", String(16), nullable=False),
     Column("url", String(2083), nullable=False),
     Column("headers", JSON, nullable=False),
@@ -141,6 +144,17 @@ def in_state(column: ColumnElement[str], *states: State) -> ColumnElement[bool]:
     """A condition on the state, written out: a partial index serves only what it can read in the text."""
     words = [literal_column(f"'{state.value}'", String()) for state in states]
     return column == words[0] if len(words) == 1 else column.in_(words)
+
+# What each contract was: targets and deliveries name it by its fingerprint, and outlive changes of the app.
+contracts = Table(
+    "ringback_contracts",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("operation", String(255), nullable=False),
+    Column("callback", String(255), nullable=False),
+    Column("shape", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
 
 
 def _partial(name: str, *columns: Column[object], where: str, unique: bool = False) -> Index:

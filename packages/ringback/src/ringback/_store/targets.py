@@ -57,6 +57,7 @@ class TargetStore:
             .where(t.id == bindparam("p_id"))
             .values(urls=bindparam("new_urls", type_=t.urls.type))
         )
+        self._operations = select(t.operation, t.urls).where(mine[0], mine[2])
         self._add_delivery = self._delivery_insert(dialect)
         d = deliveries.c
         self._existing = select(d.id, d.message_id, d.state).where(
@@ -71,11 +72,13 @@ class TargetStore:
         d = deliveries.c
         given = [
             d.message_id, d.channel, d.owner, d.destination, d.endpoint, d.target_id, d.sequence,
-            d.operation, d.callback, d.contract, d.method, d.url, d.headers, d.body, d.idempotency_key,
+            d.operation, d.callback, d.contract, d.note, d.method, d.url, d.headers, d.body,
+            d.idempotency_key,
         ]  # fmt: skip
         now = dialect.now()
         delay = bindparam("delay", type_=d.due_at.type)
         values: dict[str, Any] = {c.name: bindparam(c.name, type_=c.type) for c in given}
+        values["note"] = bindparam("note", None, type_=d.note.type)
         values |= {"state": literal(State.PENDING.value), "due_at": now + delay, "created_at": now}
         return dialect.insert(deliveries).values(values).on_conflict_do_nothing().returning(d.id)
 
@@ -91,6 +94,11 @@ class TargetStore:
         names = {"p_owner": owner, "p_operation": operation, "p_key": key}
         row = connection.execute(self._find, names).one_or_none()
         return None if row is None else StoredTarget(row.id, row.urls)
+
+    def operations_of(self, connection: Connection, owner: str, key: str) -> dict[str, list[str]]:
+        """The operations that a key is bound under, each with the callbacks that were bound."""
+        rows = connection.execute(self._operations, {"p_owner": owner, "p_key": key})
+        return {row.operation: list(row.urls) for row in rows}
 
     def take_sequence(
         self, connection: Connection, owner: str, operation: str, key: str

@@ -26,6 +26,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_ringback_attempts")),
     )
     op.create_table(
+        "ringback_contracts",
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("operation", sa.String(length=255), nullable=False),
+        sa.Column("callback", sa.String(length=255), nullable=False),
+        sa.Column("shape", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_ringback_contracts")),
+    )
+    op.create_table(
         "ringback_deliveries",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("message_id", sa.String(length=64), nullable=False),
@@ -38,6 +47,7 @@ def upgrade() -> None:
         sa.Column("operation", sa.String(length=255), nullable=True),
         sa.Column("callback", sa.String(length=255), nullable=True),
         sa.Column("contract", sa.String(length=64), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
         sa.Column("method", sa.String(length=16), nullable=False),
         sa.Column("url", sa.String(length=2083), nullable=False),
         sa.Column("headers", sa.JSON(), nullable=False),
@@ -215,3 +225,4 @@ def downgrade() -> None:
     )
     op.drop_table("ringback_deliveries")
     op.drop_table("ringback_attempts")
+    op.drop_table("ringback_contracts")
