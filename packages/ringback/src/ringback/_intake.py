@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -10,6 +11,9 @@ from ringback._limits import Rates
 from ringback._running import Running
 from ringback._store.claims import Candidate, Claimed
 from ringback._store.store import Store
+
+
+_MARGIN: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -30,7 +34,7 @@ class Intake:
         running: Running,
         *,
         worker: str,
-        lease: float,
+        patience: float,
         destinations: int,
         secrets_for: float,
         rate_per_host: float | None,
@@ -39,7 +43,7 @@ class Intake:
         self._store = store
         self._running = running
         self._worker = worker
-        self._lease = lease
+        self._patience = patience
         self._destinations = destinations
         self._secrets_for = secrets_for
         self._secrets_read: dict[str, float] = {}
@@ -62,7 +66,10 @@ class Intake:
         chosen = self._choose(found, rooms, room)
         if not chosen:
             return Taken(more=unseen or bool(found))
-        claimed = self._store.claims.claim(connection, chosen, worker=self._worker, lease=self._lease)
+        claimed: list[Claimed] = []
+        for channel, ids in chosen.items():
+            lease = self._running.longest(channel) + self._patience + _MARGIN
+            claimed += self._store.claims.claim(connection, ids, worker=self._worker, lease=lease)
         return Taken(claimed, self._fresh_secrets(connection, claimed), more=True)
 
     def _rooms(self, connection: Connection) -> dict[str, int]:
@@ -95,18 +102,20 @@ class Intake:
         if blocked:
             self._store.claims.put_behind(connection, blocked)
 
-    def _choose(self, found: Iterable[Candidate], rooms: dict[str, int], room: int) -> list[int]:
-        chosen: list[int] = []
+    def _choose(self, found: Iterable[Candidate], rooms: dict[str, int], room: int) -> dict[str, list[int]]:
+        """Which to claim, by channel: each channel's leases outlive its own attempts."""
+        chosen: dict[str, list[int]] = {}
         for candidate in found:
             if candidate.predecessor is not None or candidate.disabled:
                 continue
             host, _, owner = candidate.destination.partition(" ")
-            free = rooms[candidate.destination] > 0 and len(chosen) < room
+            free = rooms[candidate.destination] > 0 and room > 0
             if free and self._hosts.allowed(host) > 0 and self._owners.allowed(owner) > 0:
                 rooms[candidate.destination] -= 1
                 self._hosts.spend(host)
                 self._owners.spend(owner)
-                chosen.append(candidate.id)
+                room -= 1
+                chosen.setdefault(candidate.channel, []).append(candidate.id)
         return chosen
 
     def _fresh_secrets(

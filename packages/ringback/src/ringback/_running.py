@@ -27,6 +27,9 @@ class Courier(Protocol):
     def schedule_of(self, channel: str) -> RetrySchedule:
         """When its attempts are due."""
 
+    def timeout_of(self, channel: str) -> float:
+        """Seconds that one attempt may take in all."""
+
     def in_flight_of(self, destination: str) -> int:
         """How many attempts to this destination may run at once."""
 
@@ -76,6 +79,10 @@ class Running:
     def cap(self, destination: str) -> int:
         """How many attempts to one destination may run now."""
         return self.breaker.cap(destination, self._courier.in_flight_of(destination))
+
+    def longest(self, channel: str) -> float:
+        """Seconds that an attempt of this channel can take."""
+        return self._courier.timeout_of(channel)
 
     def admit(self, claimed: Iterable[Claimed], secrets: dict[str, tuple[str, ...]]) -> None:
         """Start these, or have them ready."""

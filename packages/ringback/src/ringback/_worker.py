@@ -26,13 +26,12 @@ logger = logging.getLogger("ringback.worker")
 class WorkerSettings:
     """A worker's figures; seconds where they are times.
 
-    A lease outlives the longest attempt by far, so no attempt ever needs to renew it: what was claimed and
-    could not begin within `patience` is given back. `retention` None keeps what has ended for ever.
+    A lease outlives the channel's longest attempt and `patience`, so no attempt ever needs to renew it: what
+    was claimed and could not begin within `patience` is given back. `retention` None keeps what has ended for ever.
     """
 
     name: str
     concurrency: int = 256
-    lease: float = 60.0
     poll: float = 1.0
     upkeep: float = 5.0
     gather: float = 0.005
@@ -42,7 +41,7 @@ class WorkerSettings:
     retention: float | None = 30 * DAY
     secrets_for: float = 10.0
     grace: float = 25.0
-    patience: float = 20.0
+    patience: float = 5.0
     rate_per_host: float | None = None
     rate_per_owner: float | None = None
 
@@ -67,7 +66,7 @@ class Worker:
             store,
             self._running,
             worker=settings.name,
-            lease=settings.lease,
+            patience=settings.patience,
             destinations=settings.destinations,
             secrets_for=settings.secrets_for,
             rate_per_host=settings.rate_per_host,

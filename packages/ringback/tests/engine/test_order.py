@@ -54,7 +54,7 @@ async def test_after_two_days_down_everything_arrives_in_order(shop: Any) -> Non
         for key in ("a", "b", "c"):
             await shop.bind(key, receiver.url)
             await send_all(shop, key, [f"{key}{number}" for number in range(5)])
-        # Less than the whole schedule with its shortest jitter: nothing is given up before the receiver is back.
+        # Less than the schedule at its shortest jitter: nothing is given up before the receiver is back.
         end = shop.clock.now + 2 * 86_400
         while shop.clock.now < end:
             shop.clock.advance(3600)

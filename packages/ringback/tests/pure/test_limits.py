@@ -1,6 +1,7 @@
 """How much a destination is given: breaker, rate, and the worker's own slots."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_healthy_destination_has_its_usual_share(clock):
+def test_a_healthy_destination_has_its_usual_share(clock: Any) -> None:
     breaker = Breaker(clock)
     breaker.answered("a")
     assert breaker.cap("a", 16) == 16
 
 
-def test_failures_one_after_the_other_halve_the_share_and_then_open_the_breaker(clock):
+def test_failures_one_after_the_other_halve_the_share_and_then_open_the_breaker(clock: Any) -> None:
     breaker = Breaker(clock)
     caps = []
     for _ in range(6):
@@ -37,7 +38,7 @@ def test_failures_one_after_the_other_halve_the_share_and_then_open_the_breaker(
     assert breaker.cap("b", 16) == 16
 
 
-def test_after_a_rest_one_probe_goes_and_an_answer_closes_the_breaker(clock):
+def test_after_a_rest_one_probe_goes_and_an_answer_closes_the_breaker(clock: Any) -> None:
     breaker = Breaker(clock)
     for _ in range(5):
         breaker.failed("a")
@@ -47,7 +48,7 @@ def test_after_a_rest_one_probe_goes_and_an_answer_closes_the_breaker(clock):
     assert breaker.cap("a", 16) == 16
 
 
-def test_rests_double_up_to_a_minute(clock):
+def test_rests_double_up_to_a_minute(clock: Any) -> None:
     breaker = Breaker(clock)
     for _ in range(5):
         breaker.failed("a")
@@ -59,13 +60,13 @@ def test_rests_double_up_to_a_minute(clock):
         breaker.failed("a")
 
 
-def test_without_a_rate_everything_may_start(clock):
+def test_without_a_rate_everything_may_start(clock: Any) -> None:
     rates = Rates(None, clock)
     rates.spend("a")
     assert rates.allowed("a") > 1000
 
 
-def test_a_rate_saves_up_one_second_and_no_more(clock):
+def test_a_rate_saves_up_one_second_and_no_more(clock: Any) -> None:
     rates = Rates(3.0, clock)
     started = 0
     while rates.allowed("a"):
@@ -79,7 +80,7 @@ def test_a_rate_saves_up_one_second_and_no_more(clock):
     assert rates.allowed("a") == 3
 
 
-def test_less_than_one_a_second_is_one_every_so_often(clock):
+def test_less_than_one_a_second_is_one_every_so_often(clock: Any) -> None:
     rates = Rates(0.5, clock)
     rates.spend("a")
     clock.now += 1.9
@@ -88,7 +89,7 @@ def test_less_than_one_a_second_is_one_every_so_often(clock):
     assert rates.allowed("a") == 1
 
 
-def test_slow_attempts_give_their_place_back_within_a_wider_limit(clock):
+def test_slow_attempts_give_their_place_back_within_a_wider_limit(clock: Any) -> None:
     share = Share(2, clock)
     share.start(1, "a")
     share.start(2, "a")
@@ -104,7 +105,7 @@ def test_slow_attempts_give_their_place_back_within_a_wider_limit(clock):
     assert (share.room(), share.running, share.running_to("a")) == (1, 15, 1)
 
 
-def test_a_destination_is_prompt_while_its_attempts_end_quickly(clock):
+def test_a_destination_is_prompt_while_its_attempts_end_quickly(clock: Any) -> None:
     share = Share(10, clock)
     for id_ in range(4):
         share.start(id_, "a")
@@ -117,8 +118,8 @@ def test_a_destination_is_prompt_while_its_attempts_end_quickly(clock):
     assert not share.is_prompt("a")
 
 
-def test_what_is_ready_leaves_in_turn_for_each_destination(clock):
-    ready = Ready(clock)
+def test_what_is_ready_leaves_in_turn_for_each_destination(clock: Any) -> None:
+    ready: Ready[str] = Ready(clock)
     for job in ("a1", "a2", "b1"):
         ready.add(job[0], job)
     assert (len(ready), ready.waiting_for("a"), ready.waiting_for("c")) == (3, 2, 0)
@@ -130,15 +131,15 @@ def test_what_is_ready_leaves_in_turn_for_each_destination(clock):
     assert len(ready) == 0
 
 
-def test_destinations_take_turns(clock):
-    ready = Ready(clock)
+def test_destinations_take_turns(clock: Any) -> None:
+    ready: Ready[str] = Ready(clock)
     for job in ("a1", "a2", "b1", "b2"):
         ready.add(job[0], job)
     assert [ready.next_of_any(lambda _name: True) for _ in range(4)] == ["a1", "b1", "a2", "b2"]
 
 
-def test_what_waits_too_long_and_what_is_refused_is_given_back(clock):
-    ready = Ready(clock)
+def test_what_waits_too_long_and_what_is_refused_is_given_back(clock: Any) -> None:
+    ready: Ready[str] = Ready(clock)
     ready.add("a", "old")
     ready.add("b", "refused")
     clock.now += 20

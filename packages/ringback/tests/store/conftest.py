@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ringback import _migrations
+from ringback._sealing import MasterKeys, new_master_key
 from ringback._store import reports, sqlite
 from ringback._store.claims import Claimed
 from ringback._store.results import Result
@@ -38,7 +39,8 @@ class Bench:
     count: int = 0
 
     def __post_init__(self) -> None:
-        self.store = Store(self.engine.dialect.name, clock=self.clock)
+        master_keys = MasterKeys([new_master_key()])
+        self.store = Store(self.engine.dialect.name, master_keys=lambda: master_keys, clock=self.clock)
 
     async def run(self, work: Callable[[Connection], Value]) -> Value:
         async with self.engine.begin() as connection:

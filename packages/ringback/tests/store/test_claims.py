@@ -1,6 +1,7 @@
 """How a worker takes work: due, once, in order, fairly, and given back when it is lost."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -8,20 +9,20 @@ from ringback._store import reports
 from ringback._types import State
 
 
-async def test_only_what_is_due_is_claimed(bench):
+async def test_only_what_is_due_is_claimed(bench: Any) -> None:
     await bench.add(delay=5.0)
     assert await bench.claim() == []
     bench.clock.now += 5
     assert [c.message_id for c in await bench.claim()] == ["msg_1"]
 
 
-async def test_what_is_claimed_is_not_claimed_again(bench):
+async def test_what_is_claimed_is_not_claimed_again(bench: Any) -> None:
     await bench.add()
     assert len(await bench.claim()) == 1
     assert await bench.claim() == []
 
 
-async def test_an_attempt_row_exists_as_soon_as_the_claim_is_committed(bench):
+async def test_an_attempt_row_exists_as_soon_as_the_claim_is_committed(bench: Any) -> None:
     await bench.add()
     await bench.claim(worker="here:1")
     [attempt] = await bench.run(lambda c: reports.list_attempts(c, "msg_1"))
@@ -30,7 +31,7 @@ async def test_an_attempt_row_exists_as_soon_as_the_claim_is_committed(bench):
     assert attempt.started_at == bench.clock.now
 
 
-async def test_two_workers_at_once_never_hold_one_delivery(bench):
+async def test_two_workers_at_once_never_hold_one_delivery(bench: Any) -> None:
     for _ in range(60):
         await bench.add()
     batches = await asyncio.gather(*(bench.claim(room=15, worker=f"w{n}") for n in range(4)))
@@ -40,7 +41,7 @@ async def test_two_workers_at_once_never_hold_one_delivery(bench):
     assert len(ids) + len(rest) == 60
 
 
-async def test_each_destination_gives_at_most_its_room(bench):
+async def test_each_destination_gives_at_most_its_room(bench: Any) -> None:
     for _ in range(5):
         await bench.add(destination="one")
         await bench.add(destination="two")
@@ -48,7 +49,7 @@ async def test_each_destination_gives_at_most_its_room(bench):
     assert sorted(c.destination for c in claimed) == ["one", "one", "two", "two"]
 
 
-async def test_the_walk_over_destinations_goes_on_where_it_was(bench):
+async def test_the_walk_over_destinations_goes_on_where_it_was(bench: Any) -> None:
     for name in ("c", "a", "b", "a"):
         await bench.add(destination=name)
     walk = bench.store.claims.destinations
@@ -57,7 +58,7 @@ async def test_the_walk_over_destinations_goes_on_where_it_was(bench):
     assert await bench.run(lambda c: walk(c, after="c", limit=2)) == []
 
 
-async def test_a_lapsed_lease_gives_the_delivery_back_and_marks_the_attempt_unknown(bench):
+async def test_a_lapsed_lease_gives_the_delivery_back_and_marks_the_attempt_unknown(bench: Any) -> None:
     await bench.add()
     await bench.claim(lease=60)
     bench.clock.now += 61
@@ -68,7 +69,7 @@ async def test_a_lapsed_lease_gives_the_delivery_back_and_marks_the_attempt_unkn
     assert claimed.number == 2
 
 
-async def test_a_running_lease_is_left_alone(bench):
+async def test_a_running_lease_is_left_alone(bench: Any) -> None:
     await bench.add()
     await bench.claim(lease=60)
     bench.clock.now += 59
@@ -76,8 +77,9 @@ async def test_a_running_lease_is_left_alone(bench):
     assert await bench.state() == "sending"
 
 
-async def test_a_delivery_that_loses_every_worker_is_quarantined(bench):
+async def test_a_delivery_that_loses_every_worker_is_quarantined(bench: Any) -> None:
     await bench.add()
+    ended: list[int] = []
     for _ in range(3):
         await bench.claim(lease=1)
         bench.clock.now += 2
@@ -88,7 +90,7 @@ async def test_a_delivery_that_loses_every_worker_is_quarantined(bench):
     assert "quarantined" in report.verdict
 
 
-async def test_released_work_is_as_if_it_had_not_been_claimed(bench):
+async def test_released_work_is_as_if_it_had_not_been_claimed(bench: Any) -> None:
     await bench.add()
     claimed = await bench.claim()
     await bench.run(lambda c: bench.store.claims.release(c, claimed))
@@ -97,7 +99,7 @@ async def test_released_work_is_as_if_it_had_not_been_claimed(bench):
     assert again.number == 1
 
 
-async def test_the_deliveries_of_a_target_are_claimed_one_at_a_time_in_order(bench):
+async def test_the_deliveries_of_a_target_are_claimed_one_at_a_time_in_order(bench: Any) -> None:
     target = await bench.target()
     for _ in range(3):
         await bench.add_ordered(target)
@@ -108,7 +110,7 @@ async def test_the_deliveries_of_a_target_are_claimed_one_at_a_time_in_order(ben
         await bench.record(claimed)
 
 
-async def test_later_ones_wait_while_the_first_is_retried(bench):
+async def test_later_ones_wait_while_the_first_is_retried(bench: Any) -> None:
     target = await bench.target()
     await bench.add_ordered(target)
     await bench.add_ordered(target)
@@ -121,7 +123,7 @@ async def test_later_ones_wait_while_the_first_is_retried(bench):
     assert (again.message_id, again.number) == ("msg_1", 2)
 
 
-async def test_an_unordered_delivery_passes_those_that_wait(bench):
+async def test_an_unordered_delivery_passes_those_that_wait(bench: Any) -> None:
     target = await bench.target()
     await bench.add_ordered(target)
     await bench.add_ordered(target)
@@ -130,7 +132,7 @@ async def test_an_unordered_delivery_passes_those_that_wait(bench):
     assert [c.message_id for c in claimed] == ["msg_1", "msg_3"]
 
 
-async def test_other_targets_do_not_wait(bench):
+async def test_other_targets_do_not_wait(bench: Any) -> None:
     one, two = await bench.target("k"), await bench.target("k2")
     await bench.add_ordered(one, "k")
     await bench.add_ordered(one, "k")
@@ -139,7 +141,7 @@ async def test_other_targets_do_not_wait(bench):
 
 
 @pytest.mark.parametrize("end", [State.DELIVERED, State.DEAD])
-async def test_the_next_one_goes_when_the_first_has_ended(bench, end):
+async def test_the_next_one_goes_when_the_first_has_ended(bench: Any, end: Any) -> None:
     target = await bench.target()
     await bench.add_ordered(target)
     await bench.add_ordered(target)
@@ -150,7 +152,7 @@ async def test_the_next_one_goes_when_the_first_has_ended(bench, end):
     assert await bench.state(2) == "pending"
 
 
-async def test_what_waits_behind_a_cancelled_one_is_found_by_the_upkeep(bench):
+async def test_what_waits_behind_a_cancelled_one_is_found_by_the_upkeep(bench: Any) -> None:
     target = await bench.target()
     await bench.add_ordered(target, delay=100.0)
     await bench.add_ordered(target)
@@ -161,10 +163,10 @@ async def test_what_waits_behind_a_cancelled_one_is_found_by_the_upkeep(bench):
     assert [c.message_id for c in await bench.claim()] == ["msg_2"]
 
 
-async def test_ten_thousand_waiting_ones_are_not_due(bench):
+async def test_ten_thousand_waiting_ones_are_not_due(bench: Any) -> None:
     target = await bench.target()
 
-    def fill(connection):
+    def fill(connection: Any) -> None:
         for number in range(1, 2001):
             values = bench.values(target_id=target, sequence=number, delay=0.0 if number > 1 else 1000.0)
             bench.store.targets.add_delivery(connection, values)
@@ -178,7 +180,7 @@ async def test_ten_thousand_waiting_ones_are_not_due(bench):
     assert claimed.message_id == "msg_2001"
 
 
-async def test_a_disabled_endpoint_is_seen_by_the_claim(bench):
+async def test_a_disabled_endpoint_is_seen_by_the_claim(bench: Any) -> None:
     await bench.add()
     disable = bench.store.operations.disable
     await bench.run(lambda c: disable(c, "", "https://a.example/events", "by hand"))
@@ -189,7 +191,7 @@ async def test_a_disabled_endpoint_is_seen_by_the_claim(bench):
     assert await bench.run(lambda c: reports.list_attempts(c, "msg_1")) == []
 
 
-async def test_another_owner_on_the_same_host_is_not_disabled(bench):
+async def test_another_owner_on_the_same_host_is_not_disabled(bench: Any) -> None:
     await bench.add(owner="other")
     disable = bench.store.operations.disable
     await bench.run(lambda c: disable(c, "", "https://a.example/events", "by hand"))

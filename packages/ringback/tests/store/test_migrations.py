@@ -1,6 +1,7 @@
 """The migrations make exactly the tables that the statements use."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from alembic import command
@@ -12,21 +13,21 @@ from ringback._errors import MigrationNeeded
 from ringback._store import sqlite
 
 
-async def test_migrations_and_tables_agree(bench):
+async def test_migrations_and_tables_agree(bench: Any) -> None:
     await bench.run(lambda c: command.check(_migrations._config(c)))
 
 
-async def test_upgrading_again_does_nothing(bench):
+async def test_upgrading_again_does_nothing(bench: Any) -> None:
     assert await bench.run(_migrations.upgrade) == (_migrations.head(), _migrations.head())
     await bench.run(_migrations.check)
 
 
-async def test_processes_that_start_together_migrate_once(database_url):
+async def test_processes_that_start_together_migrate_once(database_url: Any) -> None:
     engine = create_async_engine(database_url)
     if engine.dialect.name == "sqlite":
         sqlite.configure(engine.sync_engine)
 
-    async def upgrade():
+    async def upgrade() -> Any:
         async with engine.begin() as connection:
             return await connection.run_sync(_migrations.upgrade)
 
@@ -35,7 +36,7 @@ async def test_processes_that_start_together_migrate_once(database_url):
     assert sorted(before, key=str) == [_migrations.head()] * 3 + [None]
 
 
-async def test_tables_that_are_missing_are_named_with_the_command_that_makes_them(database_url):
+async def test_tables_that_are_missing_are_named_with_the_command_that_makes_them(database_url: Any) -> None:
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         with pytest.raises(MigrationNeeded, match="ringback migrate"):
@@ -43,14 +44,14 @@ async def test_tables_that_are_missing_are_named_with_the_command_that_makes_the
     await engine.dispose()
 
 
-async def test_tables_of_a_newer_version_are_left_alone(bench):
+async def test_tables_of_a_newer_version_are_left_alone(bench: Any) -> None:
     await bench.run(lambda c: c.execute(text("UPDATE ringback_alembic_version SET version_num = '9999'")))
     for act in (_migrations.check, _migrations.upgrade):
         with pytest.raises(MigrationNeeded, match="newer Ringback"):
             await bench.run(act)
 
 
-async def test_all_tables_can_be_taken_back(bench):
+async def test_all_tables_can_be_taken_back(bench: Any) -> None:
     await bench.run(lambda c: command.downgrade(_migrations._config(c), "base"))
     names = await bench.run(lambda c: set(inspect(c).get_table_names()))
     assert names <= {"ringback_alembic_version", "sqlite_sequence"}

@@ -1,10 +1,12 @@
 """What people do to deliveries: cancel, replay, enable, prune."""
 
+from typing import Any
+
 from ringback._store import reports
 from ringback._types import State
 
 
-async def test_what_is_not_being_sent_can_be_cancelled(bench):
+async def test_what_is_not_being_sent_can_be_cancelled(bench: Any) -> None:
     await bench.add()
     await bench.add()
     [first, _second] = await bench.claim()
@@ -17,7 +19,7 @@ async def test_what_is_not_being_sent_can_be_cancelled(bench):
     assert await bench.states() == {"msg_1": "cancelled", "msg_2": "sending"}
 
 
-async def test_a_replay_goes_at_once_with_the_same_id_and_a_fresh_schedule(bench):
+async def test_a_replay_goes_at_once_with_the_same_id_and_a_fresh_schedule(bench: Any) -> None:
     await bench.add()
     [claimed] = await bench.claim()
     await bench.record(claimed, State.DEAD)
@@ -29,7 +31,7 @@ async def test_a_replay_goes_at_once_with_the_same_id_and_a_fresh_schedule(bench
     assert [a.trigger for a in attempts] == ["schedule", "replay"]
 
 
-async def test_an_enabled_endpoint_is_called_again(bench):
+async def test_an_enabled_endpoint_is_called_again(bench: Any) -> None:
     await bench.add()
     op = bench.store.operations
     await bench.run(lambda c: op.disable(c, "", "https://a.example/events", "by hand"))
@@ -38,7 +40,7 @@ async def test_an_enabled_endpoint_is_called_again(bench):
     assert len(await bench.claim()) == 1
 
 
-async def test_prune_deletes_only_what_ended_long_ago_and_only_so_many(bench):
+async def test_prune_deletes_only_what_ended_long_ago_and_only_so_many(bench: Any) -> None:
     for _ in range(4):
         await bench.add()
     for claimed in (await bench.claim())[:3]:
@@ -52,7 +54,7 @@ async def test_prune_deletes_only_what_ended_long_ago_and_only_so_many(bench):
     assert await bench.run(lambda c: reports.list_attempts(c, "msg_1")) == []
 
 
-async def test_due_and_running_deliveries_are_counted(bench):
+async def test_due_and_running_deliveries_are_counted(bench: Any) -> None:
     await bench.add()
     await bench.add(delay=60.0)
     count = bench.store.operations.due_or_sending
@@ -63,7 +65,7 @@ async def test_due_and_running_deliveries_are_counted(bench):
     assert await bench.run(count) == 0
 
 
-async def test_a_rotated_secret_signs_beside_the_new_one_until_it_retires(bench):
+async def test_a_rotated_secret_signs_beside_the_new_one_until_it_retires(bench: Any) -> None:
     keys = bench.store.keys
     old = await bench.run(lambda c: keys.ensure(c, "acme"))
     assert await bench.run(lambda c: keys.ensure(c, "acme")) == old
@@ -73,13 +75,13 @@ async def test_a_rotated_secret_signs_beside_the_new_one_until_it_retires(bench)
     assert await bench.run(lambda c: keys.signing(c, ["acme"])) == {"acme": (new,)}
 
 
-async def test_an_owner_without_a_key_gets_one_when_it_is_needed(bench):
+async def test_an_owner_without_a_key_gets_one_when_it_is_needed(bench: Any) -> None:
     made = await bench.run(lambda c: bench.store.keys.signing(c, ["new"]))
     assert made["new"][0].startswith("whsec_")
     assert await bench.run(lambda c: bench.store.keys.ensure(c, "new")) == made["new"][0]
 
 
-async def test_an_endpoint_that_only_failed_for_days_is_disabled(bench):
+async def test_an_endpoint_that_only_failed_for_days_is_disabled(bench: Any) -> None:
     await bench.add()
     disable = bench.store.operations.disable_failing
     for _ in range(10):

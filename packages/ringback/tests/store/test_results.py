@@ -1,11 +1,13 @@
 """What is written down of an attempt, and whose result is refused."""
 
+from typing import Any
+
 from ringback._store import reports
 from ringback._store.results import Result
 from ringback._types import State
 
 
-async def test_a_delivered_result_ends_the_delivery_and_closes_the_attempt(bench):
+async def test_a_delivered_result_ends_the_delivery_and_closes_the_attempt(bench: Any) -> None:
     await bench.add()
     [claimed] = await bench.claim()
     bench.clock.now += 1
@@ -20,7 +22,7 @@ async def test_a_delivered_result_ends_the_delivery_and_closes_the_attempt(bench
     assert (attempt.outcome, attempt.duration, attempt.response) == ("delivered", 0.25, '{"ok":true}')
 
 
-async def test_a_retry_is_due_after_its_delay(bench):
+async def test_a_retry_is_due_after_its_delay(bench: Any) -> None:
     await bench.add()
     [claimed] = await bench.claim()
     await bench.record(claimed, State.PENDING, delay=30.0, status_code=500)
@@ -31,7 +33,7 @@ async def test_a_retry_is_due_after_its_delay(bench):
     assert attempt.outcome == "retry"
 
 
-async def test_a_late_worker_is_refused(bench):
+async def test_a_late_worker_is_refused(bench: Any) -> None:
     await bench.add()
     [late] = await bench.claim(worker="late", lease=60)
     bench.clock.now += 61
@@ -46,7 +48,7 @@ async def test_a_late_worker_is_refused(bench):
     assert (first.outcome, second.outcome) == ("unknown", "delivered")
 
 
-async def test_recording_twice_changes_nothing(bench):
+async def test_recording_twice_changes_nothing(bench: Any) -> None:
     await bench.add()
     [claimed] = await bench.claim()
     assert await bench.record(claimed, State.PENDING, delay=5.0) == {claimed.id}
@@ -54,7 +56,7 @@ async def test_recording_twice_changes_nothing(bench):
     assert await bench.state() == "pending"
 
 
-async def test_one_batch_may_hold_every_kind_of_end(bench):
+async def test_one_batch_may_hold_every_kind_of_end(bench: Any) -> None:
     for _ in range(3):
         await bench.add()
     claimed = await bench.claim()
@@ -67,7 +69,7 @@ async def test_one_batch_may_hold_every_kind_of_end(bench):
     assert list((await bench.states()).values()) == ["delivered", "dead", "pending"]
 
 
-async def test_hostile_text_in_an_answer_can_always_be_stored(bench):
+async def test_hostile_text_in_an_answer_can_always_be_stored(bench: Any) -> None:
     await bench.add()
     [claimed] = await bench.claim()
     text = "\x00\x1b]0;owned\x07 ' -- \\u0000 \U0001f600 \u202e"
@@ -77,7 +79,7 @@ async def test_hostile_text_in_an_answer_can_always_be_stored(bench):
     assert attempt.response.startswith("\ufffd\x1b]0;owned")
 
 
-async def test_failures_are_counted_by_endpoint_and_forgotten_after_a_success(bench):
+async def test_failures_are_counted_by_endpoint_and_forgotten_after_a_success(bench: Any) -> None:
     await bench.add()
     [claimed] = await bench.claim()
     await bench.record(claimed, State.PENDING, counts=-1)
@@ -95,14 +97,14 @@ async def test_failures_are_counted_by_endpoint_and_forgotten_after_a_success(be
     assert (endpoint["failures"], endpoint["failing_since"]) == (0, None)
 
 
-async def test_a_healthy_endpoint_has_no_row(bench):
+async def test_a_healthy_endpoint_has_no_row(bench: Any) -> None:
     await bench.add()
     [claimed] = await bench.claim()
     await bench.record(claimed, counts=1)
     assert await bench.run(reports.list_endpoints) == []
 
 
-async def test_a_result_can_disable_its_endpoint(bench):
+async def test_a_result_can_disable_its_endpoint(bench: Any) -> None:
     await bench.add()
     [claimed] = await bench.claim()
     await bench.record(claimed, State.DEAD, counts=-1, disable=True, verdict="answered 410")

@@ -30,6 +30,7 @@ class Candidate:
     """A due delivery as the claim sees it before it decides."""
 
     id: int
+    channel: str
     destination: str
     predecessor: int | None
     disabled: bool
@@ -95,7 +96,10 @@ class ClaimStore:
         """At most `room` due deliveries of each destination, locked where the database locks rows."""
         batch = self._dialect.pack([{"destination": name} for name in destinations])
         rows = connection.execute(self._candidates, {"batch": batch, "room": room})
-        return [Candidate(row.id, row.destination, row.predecessor, bool(row.disabled)) for row in rows]
+        return [
+            Candidate(row.id, row.channel, row.destination, row.predecessor, bool(row.disabled))
+            for row in rows
+        ]
 
     def put_behind(self, connection: Connection, blocked: Mapping[int, int]) -> None:
         """Move deliveries (id: predecessor) to waiting.
@@ -219,6 +223,7 @@ class ClaimStore:
         off = and_(e.owner == d.c.owner, e.url == d.c.endpoint, e.disabled_at.is_not(None))
         return select(
             d.c.id,
+            d.c.channel,
             d.c.destination,
             case((d.c.sequence > 1, predecessor.scalar_subquery())).label("predecessor"),
             e.id.is_not(None).label("disabled"),
