@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import machine, report
-from bench.catalogue import LINES, Line, Subject
+from bench.catalogue import Subject
 from bench.given import Numbers
+from bench.lines import LINES, Line
 from bench.plot import draw
 from bench.rounds import groups, run_rounds
 from bench.surroundings import Surroundings, take_the_other_core

@@ -33,9 +33,9 @@ callbacks = APIRouter()
 def invoice_notification(body: InvoiceEvent) -> None: ...
 
 
-def make_app(**settings: Any) -> Ringback:
-    """An app that declares the callback; `settings` are Ringback's."""
-    app = FastAPI()
+def make_app(app: FastAPI | None = None, **settings: Any) -> Ringback:
+    """Ringback on an app that declares the callback; `settings` are Ringback's."""
+    app = app or FastAPI()
     ringback = Ringback(app, **{"allow_networks": LOOPBACK, **settings})
 
     @app.post("/invoices/", callbacks=callbacks.routes, operation_id="create_invoice")
@@ -44,9 +44,9 @@ def make_app(**settings: Any) -> Ringback:
     return ringback
 
 
-async def owe(ringback: Ringback, session: Any, key: str, base_url: str, *, bind: bool = True) -> None:
-    """Bind one invoice (unless it is) and owe it the event, as the app's endpoints would."""
-    if bind:
-        exchange = Exchange(query={"callback_url": base_url}, body={"id": key})
-        await ringback.bind(session, "create_invoice", key=key, exchange=exchange)
-    await ringback.to(session, key=key).send(invoice_notification, InvoiceEvent.model_validate(EVENT))
+async def owe(ringback: Ringback, session: Any, key: str, base_url: str) -> None:
+    """Bind one invoice and owe it the event, as the app's endpoints would."""
+    exchange = Exchange(query={"callback_url": base_url}, body={"id": key})
+    await ringback.bind(session, "create_invoice", key=key, exchange=exchange)
+    event = InvoiceEvent.model_validate(EVENT)
+    await ringback.to(session, key=key).send(invoice_notification, event)

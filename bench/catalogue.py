@@ -1,6 +1,6 @@
-"""What is measured and which figures make a line of the table, with the goal of each."""
+"""Everything that is measured, each in a process of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,10 +10,11 @@ CONCURRENCY: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One thing that runs in a process of its own.
+    """One thing that is measured, by the module of that name in `bench.subjects`.
 
     Subjects of one `group` take turns, so that what disturbs one disturbs the others. `needs` names what
-    must be there: nginx, paced (a receiver that can wait or hang), sqlite, postgresql, redis, wrk.
+    must be there: nginx, paced (a receiver that can wait or hang), sqlite, postgresql, redis, wrk. One
+    that `keeps` has the same database in every round.
     """
 
     name: str
@@ -24,57 +25,75 @@ class Subject:
     group: str = "speed"
     concurrency: int = CONCURRENCY
     options: Mapping[str, Any] = field(default_factory=dict)
+    keeps: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the table: ours ÷ theirs, or ours alone. Figures are written ``subject.figure``."""
-
-    name: str
-    title: str
-    ours: str
-    theirs: str | None = None
-    goal: float | None = None
-    at_most: bool = False
-    unit: str = "/s"
-
-    @property
-    def subjects(self) -> set[str]:
-        """The subjects that must run for this line."""
-        return {figure.partition(".")[0] for figure in (self.ours, self.theirs) if figure}
+_LITE = ("nginx", "sqlite")
+_PG = ("nginx", "postgresql")
 
 
-_WORKER = "ringback_worker"
-_QUEUE = ("nginx", "postgresql")
-_CELERY = {"pool": "solo", "processes": 1}
+def _worker(
+    name: str, title: str, deliveries: int, needs: tuple[str, ...], group: str, **more: Any
+) -> Subject:
+    return Subject(name, title, "ringback_worker", deliveries, needs, group, **more)
+
+
+def _both(name: str, title: str, module: str, deliveries: int, group: str, **more: Any) -> Iterator[Subject]:
+    """The same on each database."""
+    for database in ("sqlite", "postgresql"):
+        needs, full = ("nginx", "paced", database), f"{title}, {database}"
+        yield Subject(f"{name}-{database}", full, module, deliveries, needs, f"{group}-{database}", **more)
+
+
+def _idle(name: str, title: str, module: str, database: str) -> Subject:
+    return Subject(name, title, module, 300, ("paced", database), "latency")
+
+
+def _flow(name: str, title: str, hanging: int) -> Subject:
+    """`hanging` is in percent."""
+    options = {"hanging": hanging}
+    return Subject(name, title, "steady_flow", 2_000, ("paced", "sqlite"), "flow", options=options)
+
+
+def _fleet(name: str, title: str, workers: int) -> Subject:
+    options = {"workers": workers}
+    return Subject(name, title, "fleet", 15_000, ("paced", "postgresql"), "fleet", options=options)
+
+
+def _server(name: str, title: str, *database: str, **options: Any) -> Subject:
+    """Deliveries are milliseconds here."""
+    return Subject(name, title, "creating", 6_000, ("wrk", *database), "service", options=options)
+
 
 SUBJECTS: Final = (
     Subject("aiohttp", "aiohttp loop", "aiohttp_loop", 60_000),
     Subject("transport", "Ringback's transport alone", "transport_loop", 120_000),
-    Subject("sqlite", "Ringback on SQLite", _WORKER, 60_000, ("nginx", "sqlite")),
-    Subject("postgresql", "Ringback on PostgreSQL", _WORKER, 60_000, ("nginx", "postgresql")),
-    Subject("pgqueuer", "pgqueuer + aiohttp", "pgqueuer_worker", 30_000, _QUEUE, options={"batch": 50}),
-    Subject(
-        "celery", "Celery + Redis + requests", "celery_worker", 3_000, ("nginx", "redis"), options=_CELERY
-    ),
-    Subject(
-        "procrastinate", "procrastinate + aiohttp", "procrastinate_worker", 2_000, _QUEUE, concurrency=16
-    ),
-    Subject("dbos", "DBOS + aiohttp", "dbos_workflows", 1_000, _QUEUE),
+    _worker("sqlite", "Ringback on SQLite", 60_000, _LITE, "speed"),
+    _worker("postgresql", "Ringback on PostgreSQL", 60_000, _PG, "speed"),
+    Subject("pgqueuer", "pgqueuer + aiohttp", "pgqueuer_worker", 30_000, _PG, options={"batch": 50}),
+    Subject("celery", "Celery + Redis + requests", "celery_worker", 3_000, ("nginx", "redis")),
+    Subject("procrastinate", "procrastinate + aiohttp", "procrastinate_worker", 2_000, _PG, concurrency=16),
+    Subject("dbos", "DBOS + aiohttp", "dbos_workflows", 1_000, _PG),
     Subject("httpx", "httpx loop", "httpx_loop", 5_000, concurrency=4),
-)
-
-LINES: Final = (
-    Line("sqlite", "durable on SQLite ÷ raw aiohttp loop", "sqlite.rate", "aiohttp.rate", 1.5),
-    Line("postgresql", "durable on PostgreSQL ÷ raw aiohttp loop", "postgresql.rate", "aiohttp.rate", 1.5),
-    Line("transport", "transport alone ÷ raw aiohttp loop", "transport.rate", "aiohttp.rate", 3),
-    Line("pgqueuer", "durable on PostgreSQL ÷ pgqueuer + aiohttp", "postgresql.rate", "pgqueuer.rate", 3),
-    Line("celery", "durable on PostgreSQL ÷ Celery + Redis + requests", "postgresql.rate", "celery.rate", 15),
-    Line(
-        "procrastinate", "durable on PostgreSQL ÷ procrastinate", "postgresql.rate", "procrastinate.rate", 15
+    _worker("v1", "one signature", 40_000, _LITE, "v1a"),
+    _worker("v1a", "two signatures", 40_000, _LITE, "v1a", options={"v1a": True}),
+    *_both("place", "one destination", "ringback_worker", 40_000, "places"),
+    *_both("places", "10,000 destinations", "ringback_worker", 40_000, "places", options={"places": 10_000}),
+    *_both("few", "10,000 due", "few_due", 10_000, "backlog"),
+    *_both("many", "1,000,000 due", "backlog", 1_000_000, "backlog", keeps=True),
+    *_both(
+        "stuck", "900,000 due hang", "backlog", 1_000_000, "backlog", keeps=True, options={"hanging": 0.9}
     ),
-    Line("dbos", "durable on PostgreSQL ÷ DBOS", "postgresql.rate", "dbos.rate", 15),
-    Line("httpx", "durable on PostgreSQL ÷ httpx in a loop", "postgresql.rate", "httpx.rate", 15),
+    _idle("embedded", "idle, embedded", "latency_embedded", "sqlite"),
+    _idle("apart", "idle, two processes", "latency_apart", "postgresql"),
+    _flow("calm", "nobody hangs", 0),
+    _flow("beside", "a tenth hangs", 10),
+    _fleet("worker", "one worker", 1),
+    _fleet("workers", "four workers", 4),
+    _server("tutorial", "the tutorial's app", server="tutorial"),
+    _server("service-postgresql", "the service, PostgreSQL", "postgresql", server="service"),
+    _server("service-wal", "the service, SQLite, WAL", "sqlite", server="service", newer_sqlite=True),
+    _server("service-journal", "the service, SQLite, rollback journal", "sqlite", server="service"),
 )
 
 

@@ -25,13 +25,15 @@ Run: TypeAlias = Callable[[], Awaitable[int | Numbers]]
 class Given:
     """Where to deliver to and from, how much, and with how many requests side by side.
 
-    `receiver` is a base URL, `database` a SQLAlchemy URL and `redis` a Redis URL, empty where there is none.
-    `folder` is for files; it is gone afterwards.
+    `receiver` (nginx) and `paced` (the receiver that can wait or hang) are base URLs, `database` is a
+    SQLAlchemy URL and `redis` a Redis URL, empty where there is none. `folder` is for files, and gone
+    afterwards.
     """
 
     receiver: str
     deliveries: int
     concurrency: int
+    paced: str = ""
     database: str = ""
     redis: str = ""
     folder: str = ""

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.catalogue import Line, subject
+from bench.catalogue import subject
+from bench.lines import Line
 from bench.rounds import Rounds, ratio, value
 
 

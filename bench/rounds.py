@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from statistics import median
 
-from bench.catalogue import SUBJECTS, Line, Subject
+from bench.catalogue import SUBJECTS, Subject
 from bench.given import Numbers
+from bench.lines import Line
 from bench.surroundings import Surroundings
 
 # figure by figure, one value for each round; a subject that failed in a round has no entry there

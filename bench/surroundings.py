@@ -12,6 +12,7 @@ from typing import Any, Self
 from bench.catalogue import Subject
 from bench.database import durable_server
 from bench.given import Given
+from bench.paced_receiver import paced
 from bench.receiver import find, free_port, nginx, until_open
 
 
@@ -21,6 +22,7 @@ class Surroundings(ExitStack):
     def __init__(self) -> None:
         super().__init__()
         self._running: dict[str, Any] = {}
+        self._kept: dict[str, str] = {}
         self._folder = Path()
 
     def __enter__(self) -> Self:
@@ -33,21 +35,31 @@ class Surroundings(ExitStack):
         return self
 
     def given(self, subject: Subject, deliveries: int) -> Given:
-        """Everything that `subject` asks for, with an empty database of its own."""
-        folder = self._folder / secrets.token_hex(4)
-        folder.mkdir()
+        """Everything that `subject` asks for, with an empty database of its own (or its own kept one)."""
+        folder = self._folder / (subject.name if subject.keeps else secrets.token_hex(4))
+        folder.mkdir(exist_ok=True)
         values: dict[str, Any] = {"receiver": "", "folder": str(folder), "options": dict(subject.options)}
         if "nginx" in subject.needs:
             values["receiver"] = self._once("nginx", lambda: nginx(self._folder))
+        if "paced" in subject.needs:
+            values["paced"] = self._once("paced", paced)
         if "sqlite" in subject.needs:
             values["database"] = f"sqlite+aiosqlite:///{folder / 'bench.db'}"
         if "postgresql" in subject.needs:
-            values["database"] = self._once("postgresql", durable_server).create_database()
+            values["database"] = self._database(subject)
         if "redis" in subject.needs:
             values["redis"] = self._once("redis", lambda: _redis(self._folder))
         if "wrk" in subject.needs:
             find("wrk", "wrk")
         return Given(deliveries=deliveries, concurrency=subject.concurrency, **values)
+
+    def _database(self, subject: Subject) -> str:
+        server = self._once("postgresql", durable_server)
+        if not subject.keeps:
+            return str(server.create_database())
+        if subject.name not in self._kept:
+            self._kept[subject.name] = server.create_database()
+        return self._kept[subject.name]
 
     def _once(self, name: str, start: Callable[[], AbstractContextManager[Any]]) -> Any:
         if name not in self._running:

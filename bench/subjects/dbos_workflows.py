@@ -11,7 +11,7 @@ from bench.given import EVENT, Given, Run
 
 async def prepare(given: Given) -> Run:
     url = given.postgresql.replace("postgresql://", "postgresql+psycopg://")
-    DBOS(config={"name": "peer", "system_database_url": url, "run_admin_server": False, "log_level": "ERROR"})
+    DBOS(config={"name": "peer", "system_database_url": url, "log_level": "ERROR"})
     sessions: list[aiohttp.ClientSession] = []
     done, finished = 0, asyncio.Event()
     loop = asyncio.get_running_loop()

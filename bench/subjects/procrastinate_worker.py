@@ -1,6 +1,7 @@
 """procrastinate with aiohttp: tasks in PostgreSQL, one statement for each step of each."""
 
 import asyncio
+from typing import Any
 
 import aiohttp
 import procrastinate
@@ -30,7 +31,8 @@ async def prepare(given: Given) -> Run:
     await app.schema_manager.apply_schema_async()
     for start in range(0, given.deliveries, _AT_ONCE):
         size = min(_AT_ONCE, given.deliveries - start)
-        await post.batch_defer_async(*[{"body": EVENT}] * size)
+        tasks: list[Any] = [{"body": EVENT}] * size
+        await post.batch_defer_async(*tasks)
 
     async def run() -> int:
         worker = app.run_worker_async(

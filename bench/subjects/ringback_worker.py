@@ -56,9 +56,8 @@ async def until_recorded(ringback: Ringback) -> None:
 
 
 async def prepare(given: Given) -> Run:
-    await seed(
-        given.database, given.deliveries, f"{given.receiver}/events", places=given.options.get("places", 1)
-    )
+    options = {name: given.options[name] for name in ("places", "v1a") if name in given.options}
+    await seed(given.database, given.deliveries, f"{given.receiver}/events", **options)
     ringback, answers = make_worker(given, given.deliveries)
 
     async def run() -> int:

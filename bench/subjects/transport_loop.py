@@ -13,10 +13,10 @@ from ringback._urls import parse_url
 async def prepare(given: Given) -> Run:
     guard = Guard(NetworkPolicy.from_settings(["127.0.0.0/8"]), SystemResolver())
     transport = Transport(guard, limits=Limits(idle_per_place=given.concurrency))
-    headers = tuple(HEADERS.items())
+    url, headers = parse_url(given.url), tuple(HEADERS.items())
 
     async def call() -> None:
-        answer = await transport.send(Request("POST", parse_url(given.url), headers, BODY))
+        answer = await transport.send(Request("POST", url, headers, BODY))
         assert answer.status_code == 200
 
     async def run() -> int:
