@@ -10,8 +10,11 @@ from testkit.browser import HOW_TO_INSTALL, find_chromium, running_browser
 from testkit.folders import memory_folder
 from testkit.postgresql import Server, running_server
 
+from ringback._sealing import new_master_key
+
 if folder := memory_folder():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)  # pytest's name for the root of `tmp_path`
+os.environ["RINGBACK_KEY"] = new_master_key()  # for every database, and for every process that a test starts
 
 
 @pytest.fixture(scope="session")

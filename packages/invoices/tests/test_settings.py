@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from invoices.settings import Settings
 
@@ -78,6 +78,14 @@ def test_the_server_key_is_made_once_and_nobody_else_may_read_it(tmp_path: Path)
     assert len(first) >= 32
     assert stat.S_IMODE((folder / "secret-key").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_each_server_key_encrypts_signing_secrets_in_its_place() -> None:
+    old, new = "o" * 32, "n" * 40
+    before, after = Settings(secret_key=SecretStr(old)), Settings(secret_key=SecretStr(f"{new}, {old}"))
+    assert after.server_keys == (new.encode(), old.encode())
+    assert after.signing_keys[1:] == before.signing_keys
+    assert len(set(after.signing_keys)) == 2
 
 
 def test_the_data_folder_keeps_itself_out_of_git(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """What an operator sets: environment variables that begin with INVOICES_, read once at start."""
 
+import base64
+import hmac
 import json
-import os
-import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from invoices.invoices.money import EXPONENTS
+from ringback import key_file
 
 
 def _listed(value: Any) -> Any:
@@ -37,8 +38,10 @@ class Settings(BaseSettings):
     `database_url` is SQLite in the data folder unless it is given; plain ``sqlite://`` and
     ``postgresql://`` URLs get the driver that the service uses. `base_url` is what links in mails and
     pages begin with; it is never taken from a request's Host header. `callback_allow_networks` are the
-    CIDR networks that callbacks may reach beside the public internet. `secret_key` makes the links of the
-    hosted pages; while it is not given, one is made and kept in the data folder.
+    CIDR networks that callbacks may reach beside the public internet. `seller` is whose name stands on
+    invoices. `secret_key` makes the links of the
+    hosted pages and encrypts signing secrets; while it is not given, one is made and kept in the data folder.
+    Several with commas between them let the first take over from the others.
     """
 
     model_config = SettingsConfigDict(env_prefix="INVOICES_", extra="ignore", frozen=True)
@@ -78,9 +81,10 @@ class Settings(BaseSettings):
     @field_validator("secret_key")
     @classmethod
     def _long(cls, key: SecretStr) -> SecretStr:
-        if 0 < len(key.get_secret_value()) < 32:
+        given = key.get_secret_value()
+        if given and min(len(word.strip()) for word in given.split(",")) < 32:
             raise ValueError(
-                "must have at least 32 characters, because the links of the hosted pages rest on it"
+                "must have at least 32 characters: links of hosted pages and signing secrets rest on it"
             )
         return key
 
@@ -114,16 +118,20 @@ class Settings(BaseSettings):
 
     @cached_property
     def server_key(self) -> bytes:
-        """The key behind the links of the hosted pages, at least 32 bytes, kept over restarts."""
-        if given := self.secret_key.get_secret_value():
-            return given.encode()
-        path = self.prepare_data_dir() / "secret-key"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes().strip()
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(48))
-            file.flush()
-            os.fsync(file.fileno())
-        return path.read_bytes()
+    def server_keys(self) -> tuple[bytes, ...]:
+        """The keys that everything secret is made from, at least 32 bytes each, kept over restarts.
+
+        The first is the present one; what was made with the others stays valid.
+        """
+        text = self.secret_key.get_secret_value() or key_file(self.prepare_data_dir() / "secret-key")
+        return tuple(word.strip().encode() for word in text.split(","))
+
+    @property
+        """The present one of `server_keys`."""
+        return self.server_keys[0]
+
+    @property
+    def signing_keys(self) -> list[str]:
+        """What encrypts the signing secrets in the database: for each server key one of its own."""
+        derived = (hmac.digest(key, b"signing secrets", "sha256") for key in self.server_keys)
+        return [base64.b64encode(key).decode() for key in derived]

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
         WrongDatabase,
     )
     from ringback._guard import NetworkPolicy
+    from ringback._master_keys import key_file
     from ringback._ringback import Ringback
     from ringback._schedule import RetrySchedule
-    from ringback._store.reports import DeliveryReport
+    from ringback._store.reports import DeliveryReport, KeyReport
     from ringback._types import Delivery, Exchange, Outcome, State, Target
     from ringback.fastapi import Callbacks
 
@@ -41,6 +42,7 @@ __all__ = [
     "Exchange",
     "InvalidExpression",
     "InvalidUrl",
+    "KeyReport",
     "MigrationNeeded",
     "NetworkPolicy",
     "NothingDelivers",
@@ -54,6 +56,7 @@ __all__ = [
     "UnknownTarget",
     "UnusableValue",
     "WrongDatabase",
+    "key_file",
 ]
 
 _HOMES = {
@@ -62,12 +65,14 @@ _HOMES = {
     "Delivery": "_types",
     "DeliveryReport": "_store.reports",
     "Exchange": "_types",
+    "KeyReport": "_store.reports",
     "NetworkPolicy": "_guard",
     "Outcome": "_types",
     "RetrySchedule": "_schedule",
     "Ringback": "_ringback",
     "State": "_types",
     "Target": "_types",
+    "key_file": "_master_keys",
 }
 
 

@@ -13,9 +13,11 @@ from ringback._database import AsyncCaller, Caller, CallersDatabase
 from ringback._engine import Engine
 from ringback._errors import NothingDelivers, RingbackError
 from ringback._outbox import BoundUrl, Outbox
+from ringback._schedule import DAY
 from ringback._sending import AsyncSender, Sender, seconds_until
+from ringback._signing import V1A
 from ringback._store import reports
-from ringback._store.reports import DeliveryReport
+from ringback._store.reports import DeliveryReport, KeyReport
 from ringback._store.store import Store
 from ringback._types import Delivery, Exchange, Target
 
@@ -149,11 +151,45 @@ class CallersSide:
             session, lambda connection: self._store.keys.ensure(connection, owner)
         )
 
-    async def rotate_secret(self, session: AsyncCaller, *, owner: str = "", overlap: float = 86_400.0) -> str:
+    async def rotate_secret(self, session: AsyncCaller, *, owner: str = "", overlap: float = DAY) -> str:
         """A new signing secret; for `overlap` seconds requests carry signatures of both."""
         return await self._callers.run_async(
             session, lambda connection: self._store.keys.rotate(connection, owner, overlap=overlap)
         )
+
+    async def public_key(self, session: AsyncCaller, *, owner: str = "") -> str:
+        """The owner's current public key (``whpk_…``), made now if there is none.
+
+        From then on requests carry a ``v1a`` signature (Ed25519) beside the ``v1`` one, so that a receiver
+        need not keep a secret. The key is the owner's own: with one for all, what was signed for one owner
+        would be accepted by another.
+        """
+        return await self._callers.run_async(
+            session, lambda connection: self._store.keys.ensure_public(connection, owner)
+        )
+
+    async def rotate_key_pair(self, session: AsyncCaller, *, owner: str = "", overlap: float = DAY) -> str:
+        """A new public key; for `overlap` seconds requests carry signatures of both."""
+
+        def work(connection: Connection) -> str:
+            self._store.keys.rotate(connection, owner, overlap=overlap, kind=V1A)
+            return self._store.keys.ensure_public(connection, owner)
+
+        return await self._callers.run_async(session, work)
+
+    async def keys(self, session: AsyncCaller, owner: str | None = None) -> list[KeyReport]:
+        """The signing keys without their secrets, of one owner or of all: current, retiring and retired."""
+        return await self._callers.run_async(
+            session, lambda connection: reports.list_keys(connection, owner=owner)
+        )
+
+    async def public_keys(self, session: AsyncCaller, *, kid: str | None = None) -> list[KeyReport]:
+        """The public keys that sign now; with `kid` those of the owner whose key has, or had, that id."""
+
+        def work(connection: Connection) -> list[KeyReport]:
+            return reports.list_public_keys(connection, self._store.now(connection), kid=kid)
+
+        return await self._callers.run_async(session, work)
 
     async def deliveries(
         self, session: AsyncCaller, *, owner: str | None = None, key: str | None = None, limit: int = 100

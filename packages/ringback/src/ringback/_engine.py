@@ -192,6 +192,7 @@ class Engine:
         def run(connection: Connection) -> None:
             if migrate:
                 _migrations.upgrade(connection)
+            self._store.keys.check(connection)
             else:
                 _migrations.check(connection)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ringback import _declarations, _document, _migrations
@@ -23,6 +23,7 @@ from ringback._database import configure_sqlite as _configure_sqlite
 from ringback._engine import Couriers, Engine, worker_name
 from ringback._errors import RingbackError
 from ringback._guard import Guard, NetworkPolicy
+from ringback._master_keys import MasterKeyFinder, SecretKey
 from ringback._outbox import Outbox
 from ringback._resolver import SystemResolver
 from ringback._schedule import DAY, RetrySchedule
@@ -37,6 +38,10 @@ class Ringback(CallersSide):
     `database` is the app's own async engine, or a URL; the default is a SQLite file beside the process.
     With ``worker="embedded"`` deliveries leave from the app's own process while its lifespan runs; with
     ``worker="external"`` it is ``ringback worker module:app`` processes that deliver.
+
+    `secret_key` encrypts signing secrets in the database: a text of ``ringback keys new-master``, several
+    while one takes over from another (the first encrypts, all decrypt), or the path of a file. Not given, it
+    is ``RINGBACK_KEY`` of the environment; an embedded database falls back on a file beside it.
 
     `allow_networks` are the networks (CIDR) that may be called although they are not public; `policy` says
     all of that in detail. `proxy` (``http://host:port``) is an egress proxy that is asked for tunnels, and
@@ -55,6 +60,7 @@ class Ringback(CallersSide):
         *,
         database: Database = "sqlite+aiosqlite:///ringback.db",
         worker: Literal["embedded", "external"] = "embedded",
+        secret_key: SecretKey | None = None,
         allow_networks: Iterable[str] = (),
         policy: NetworkPolicy | None = None,
         proxy: str | None = None,
@@ -86,7 +92,8 @@ class Ringback(CallersSide):
             retention=retention,
         )
         self._now = now or time.time
-        self._store = Store(self.engine.dialect.name, clock=now)
+        self.master_keys = MasterKeyFinder(secret_key, self.engine.url)
+        self._store = Store(self.engine.dialect.name, master_keys=self.master_keys, clock=now)
         self.channels: dict[str, Channel] = {}
         self._acknowledgements: dict[Callable[..., Any], Acknowledgement] = {}
         self._app: FastAPI | None = None
@@ -176,6 +183,10 @@ class Ringback(CallersSide):
         async with self.engine.begin() as connection:
             return await connection.run_sync(_migrations.upgrade)
 
+    def jwks_router(self) -> APIRouter:
+        """A router for ``app.include_router``: ``/.well-known/jwks.json`` with the owners' public keys."""
+        return _fastapi.jwks_router(self)
+
     configure_sqlite = staticmethod(_configure_sqlite)
 
     @asynccontextmanager
@@ -190,6 +201,11 @@ class Ringback(CallersSide):
             await self._engine.stop()
         await self.engine.dispose()
 
+    async def _prepare(self, *, migrate: bool) -> None:
+        contracts = self.contracts()
+        await self._engine.prepare(migrate=migrate)
+        await self._archive.keep(self.engine, contracts)
+
     def _transport(self) -> Transport:
         # As many connections are kept as can be in use at once.
         limits = Limits(idle_per_place=self._in_flight)
@@ -199,15 +215,10 @@ class Ringback(CallersSide):
         return Couriers(
             HttpAttempts(transport, timeout=self._timeout, clock=self._now),
             self.contracts,
+            partial(self._archive.fetch, self.engine),
             self.channels,
             self._acknowledgements,
-    async def _prepare(self, *, migrate: bool) -> None:
-        contracts = self.contracts()
-        await self._engine.prepare(migrate=migrate)
-        await self._archive.keep(self.engine, contracts)
-
             schedule=self._schedule,
             timeout=self._timeout,
             in_flight=self._in_flight,
         )
-            partial(self._archive.fetch, self.engine),

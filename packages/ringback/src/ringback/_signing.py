@@ -14,14 +14,17 @@ import secrets as random_source
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
 
 from ringback._errors import RingbackError
 
 __all__ = [
+    "V1",
+    "V1A",
     "InvalidSecret",
     "InvalidSignature",
     "check_secrets",
+    "fingerprint",
     "id_names_path",
     "new_key_pair",
     "new_message_id",
@@ -31,6 +34,10 @@ __all__ = [
     "sign",
     "verify",
 ]
+
+V1: Final = "v1"
+V1A: Final = "v1a"
+"""The two kinds of signatures, by the names that they have in the header."""
 
 TOLERANCE = 300.0
 """Seconds that an attempt's timestamp may differ from the receiver's clock, either way."""
@@ -105,6 +112,11 @@ def public_key(secret_key: str) -> str:
 
     private = Ed25519PrivateKey.from_private_bytes(_seed(secret_key))
     return "whpk_" + _base64(private.public_key().public_bytes_raw())
+
+
+def fingerprint(key: str) -> str:
+    """What two people can compare without showing a secret: the start of its SHA-256, in hex."""
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
 class _Key(Protocol):
@@ -187,12 +199,7 @@ def _read(secret: str) -> _Key:
     kind, found, _ = secret.partition("_")
     if not found or kind not in _KINDS:
         raise InvalidSecret("A signing secret begins with whsec_, whsk_ or whpk_; this one does not.")
-    try:
-        return _KINDS[kind](secret)
-    except ModuleNotFoundError as missing:
-        raise InvalidSecret(
-            f"A {kind}_ key needs the package {missing.name}; install ringback[v1a]."
-        ) from missing
+    return _KINDS[kind](secret)
 
 
 def _seed(secret_key: str) -> bytes:

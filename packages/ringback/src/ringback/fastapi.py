@@ -1,19 +1,24 @@
 """Where Ringback meets FastAPI: the `Callbacks` parameter of an endpoint, and the app's lifespan."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING, Annotated, Any, overload
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 
 from ringback._database import AsyncCaller, Caller
 from ringback._declarations import operation_of
 from ringback._errors import Blocked, RingbackError, UnusableValue
+from ringback._expressions import Template
 from ringback._guard import Unresolved
+from ringback._jwks import jwks
 from ringback._outbox import BoundUrl
+from ringback._sources import Source
 from ringback._types import Exchange, Target
 from ringback._urls import Url
 
@@ -22,9 +27,11 @@ if TYPE_CHECKING:
 
     from ringback._ringback import Ringback
 
-__all__ = ["BoundCallbacks", "Callbacks", "attach"]
+__all__ = ["BoundCallbacks", "Callbacks", "attach", "jwks_router"]
 
 _RESOLVE_SECONDS = 1.0
+_JWKS_SECONDS = 600
+_Jwks = dict[str, list[dict[str, str]]]
 # What API users are told: nothing that would let them look around in our network.
 _REFUSED = "this URL cannot be called: it must lead to a public address on a usual web port"
 
@@ -68,14 +75,15 @@ class BoundCallbacks:
         """Evaluate the callbacks' URLs once and store them under `key`, in your transaction.
 
         Awaitable with an async session, direct with a sync one. The same key with the same URL gives the
-        same target; with another URL it raises `TargetConflict` unless `replace`. `response` is the value
-        that you are about to return, for expressions that read ``$response``.
+        same target; with another URL it raises `TargetConflict` unless `replace`.
+
+        `response` is what you are about to return, for expressions that read ``$response``: a model or any
+        value that FastAPI can turn into JSON, or a `Response`, which has a status and headers too. Without
+        one, ``$statusCode`` is the status that the operation declares.
         """
         resolved = self._resolved
-        if resolved is None or response is not None:
-            as_json = getattr(response, "model_dump", None)
-            body = response if as_json is None else as_json(mode="json", by_alias=True)
-            exchange = replace_fields(self.exchange, response=body)
+        if resolved is None:
+            exchange = _answered(self.exchange, response)
             resolved = self._ringback.outbox.resolve(self.operation, exchange)
         return self._ringback.bind_resolved(
             session, resolved, self.operation, key=key, owner=owner, replace=replace
@@ -91,18 +99,17 @@ async def _callbacks(request: Request) -> BoundCallbacks:
             "Add Ringback(app) where the app is made."
         )
     operation = operation_of(request.app, request)
-    exchange = await _exchange(request)
-    contracts = ringback.contracts().of_operation(operation)
-    if any(contract.template.needs_response for contract in contracts.values()):
-        return BoundCallbacks(ringback, operation, exchange, None)
+    templates = [c.template for c in ringback.contracts().of_operation(operation).values()]
+    exchange = await _exchange(request, templates)
+    resolved: dict[str, BoundUrl] | None = None
     try:
-        resolved = ringback.outbox.resolve(operation, exchange)
-        await _judge_names(ringback, [bound.url for bound in resolved.values() if bound.url is not None])
+        if templates and not any(template.needs_response for template in templates):
+            resolved = ringback.outbox.resolve(operation, exchange)
+        await _judge_bases(ringback, templates, exchange)
     except UnusableValue as error:
         raise RequestValidationError([_finding(error.source, error.reason)]) from error
     except Blocked as error:
-        base = next((str(c.template.base) for c in contracts.values()), "$request")
-        raise RequestValidationError([_finding(base, _REFUSED)]) from error
+        raise RequestValidationError([_finding(error.source, _REFUSED)]) from error
     return BoundCallbacks(ringback, operation, exchange, resolved)
 
 
@@ -122,42 +129,101 @@ def attach(app: FastAPI, running: Callable[[], AbstractAsyncContextManager[Any]]
     app.router.lifespan_context = lifespan
 
 
-async def _judge_names(ringback: "Ringback", urls: list[Url]) -> None:
-    async def judge(url: Url) -> None:
-        # A name that does not resolve yet may do so later; every attempt judges again.
+def jwks_router(ringback: "Ringback") -> APIRouter:
+    """Serves ``/.well-known/jwks.json``. With ``?kid=`` the set holds one owner's keys alone.
+
+    A receiver asks with the id that it was told, and goes on asking with it after a rotation. Without it the
+    set holds the keys of all owners, and whoever accepts any of them accepts what was signed for others.
+    """
+    router = APIRouter()
+
+    @router.get("/.well-known/jwks.json", summary="Public keys that sign callbacks", tags=["callbacks"])
+    async def read_public_keys(
+        response: Response, kid: Annotated[str | None, Query(max_length=64)] = None
+    ) -> _Jwks:
+        async with ringback.engine.connect() as connection:
+            await connection.execution_options(sqlite_read_only=True)
+            found = await ringback.public_keys(connection, kid=kid)
+        response.headers["Cache-Control"] = f"public, max-age={_JWKS_SECONDS}"
+        return jwks((key.fingerprint, key.public_key) for key in found if key.public_key is not None)
+
+    return router
+
+
+async def _judge_bases(ringback: "Ringback", templates: Iterable[Template], exchange: Exchange) -> None:
+    """Look up the names that the request gave; each host once, however many callbacks go there."""
+    places: dict[str, tuple[Url, str]] = {}
+    for template in templates:
+        if isinstance(template.base, Source) and template.base.message != "response":
+            base = template.base_url(exchange)
+            if base is not None:
+                places.setdefault(base.origin, (base, str(template.base)))
+
+    async def judge(url: Url, source: str) -> None:
         try:
             await ringback.guard.addresses(url, timeout=_RESOLVE_SECONDS)
         except Unresolved:
-            return
+            return  # a name that does not resolve yet may do so later; every attempt judges again
+        except Blocked as error:
+            raise Blocked(error.reason, source) from None
 
-    await asyncio.gather(*(judge(url) for url in dict.fromkeys(urls)))
+    if len(places) == 1:
+        await judge(*next(iter(places.values())))
+    else:
+        await asyncio.gather(*(judge(url, source) for url, source in places.values()))
 
 
-async def _exchange(request: Request) -> Exchange:
-    query: dict[str, str | list[str]] = {}
-    for name in request.query_params:
-        values = request.query_params.getlist(name)
-        query[name] = values[0] if len(values) == 1 else values
-    headers: dict[str, str | list[str]] = {}
-    for name in request.headers:
-        values = request.headers.getlist(name)
-        headers[name] = values[0] if len(values) == 1 else values
+async def _exchange(request: Request, templates: Iterable[Template]) -> Exchange:
+    reads_body = any(
+        source.message == "request" and source.place == "body"
+        for template in templates
+        for source in template.sources
+    )
     return Exchange(
-        query=query,
+        query=_grouped(request.query_params.multi_items()),
         path={name: str(value) for name, value in request.path_params.items()},
-        headers=headers,
-        body=await _json_body(request),
+        headers=_grouped(request.headers.items()),
+        body=await _json_body(request) if reads_body else None,
         url=str(request.url),
         method=request.method,
+        status_code=getattr(request.scope.get("route"), "status_code", None) or 200,
     )
 
 
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        grouped.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in grouped.items()}
+
+
 async def _json_body(request: Request) -> Any:
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if not (media_type == "application/json" or media_type.endswith("+json")):
+    if not _is_json(request.headers.get("content-type", "application/json")) or not await request.body():
         return None
-    # Kept by the request since FastAPI read it, so nothing is parsed twice.
-    return await request.json() if await request.body() else None
+    try:
+        # Kept by the request since FastAPI read it, so nothing is parsed twice.
+        return await request.json()
+    except (ValueError, RecursionError) as error:
+        raise RequestValidationError([_finding("$request.body", f"is not JSON: {error}")]) from None
+
+
+def _answered(exchange: Exchange, response: Any) -> Exchange:
+    if response is None:
+        return exchange
+    if not isinstance(response, Response):
+        return replace_fields(exchange, response=jsonable_encoder(response))
+    is_json = _is_json(response.headers.get("content-type", ""))
+    return replace_fields(
+        exchange,
+        status_code=response.status_code,
+        response_headers=_grouped(response.headers.items()),
+        response=json.loads(response.body) if is_json and response.body else None,
+    )
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def _finding(source: str, reason: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection
 
 from ringback._database import engine_for
+from ringback._master_keys import MasterKeyFinder
 from ringback._migrations import upgrade
 from ringback._store.results import Result
 from ringback._store.store import Store
@@ -135,7 +136,7 @@ class Books:
             engine = engine_for(self.url)
             try:
                 async with engine.begin() as connection:
-                    store = Store(engine.dialect.name)
+                    store = Store(engine.dialect.name, master_keys=MasterKeyFinder(None, engine.url))
                     return await connection.run_sync(lambda c: work(c, store))
             finally:
                 await engine.dispose()

@@ -12,6 +12,7 @@ from sqlalchemy import make_url, update
 
 from ringback._database import engine_for
 from ringback._guard import Guard, NetworkPolicy
+from ringback._master_keys import MasterKeyFinder
 from ringback._store import sqlite
 from ringback._store.reports import Queue
 from ringback._store.store import Store
@@ -120,8 +121,10 @@ def test_a_wal_file_is_a_problem_where_wal_loses_commits(run: Run, unconfigured_
     ],
 )
 def test_clocks_that_differ(postgresql_url: str, ahead: float, level: str, says: str) -> None:
-    store = Store("postgresql", clock=lambda: time.time() + ahead)
-    opened = Open(engine_for(postgresql_url), store, None)
+    engine = engine_for(postgresql_url)
+    master_keys = MasterKeyFinder(None, engine.url)
+    store = Store("postgresql", master_keys=master_keys, clock=lambda: time.time() + ahead)
+    opened = Open(engine, store, None, master_keys)
     findings = opened.run(_checks.database)
     [clock] = [finding for finding in findings if finding.subject == "clock"]
     assert clock.level == level

@@ -22,7 +22,7 @@ def test_a_key_is_made_and_its_secret_shown_once(run: Run, books: Books) -> None
     assert "not shown again" in ran.words
     listed = run("keys", "list", *where)
     assert fingerprint(secret) in listed.out
-    assert re.search(r"acme +[0-9a-f]{12} +20.* current: signs", listed.out)
+    assert re.search(r"acme +v1 +[0-9a-f]{12} +20.* current: signs", listed.out)
     for ran in (listed, run("keys", "list", "--json", *where)):
         assert not SECRET.search(ran.out + ran.err)
 

@@ -99,7 +99,7 @@ async def _opened(settings: Settings, *, migrated: bool) -> AsyncIterator[tuple[
     """The database and a Ringback that delivers nothing itself, with every table in place."""
     settings.prepare_data_dir()
     engine = connect(settings.database)
-    ringback = Ringback(database=engine, worker="external")
+    ringback = Ringback(database=engine, worker="external", secret_key=settings.signing_keys)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(migrations.upgrade if migrated else migrations.check)

@@ -1,7 +1,7 @@
 """Statements that only read: for the API, the CLI and the console."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, Select, func, or_, select
@@ -55,10 +55,16 @@ class AttemptReport:
 
 @dataclass(frozen=True, slots=True)
 class KeyReport:
-    """One signing key. `retires_at` is None for the owner's current one."""
+    """One signing key, without its secret. Times are seconds since 1970 (UTC).
+
+    `kind` is ``v1`` or ``v1a``, `public_key` the ``whpk_…`` of a ``v1a`` key. `fingerprint` is what people
+    compare, and the ``kid`` of a public key. `retires_at` is None for the owner's current one.
+    """
 
     owner: str
-    secret: str = field(repr=False)
+    kind: str
+    fingerprint: str
+    public_key: str | None
     created_at: float
     retires_at: float | None
 
@@ -165,12 +171,23 @@ def list_endpoints(connection: Connection) -> list[Mapping[str, Any]]:
 
 
 def list_keys(connection: Connection, *, owner: str | None = None) -> list[KeyReport]:
-    """The signing keys by owner, the newest first."""
+    """The signing keys by owner and kind, the newest first."""
     k = keys.c
-    statement = select(k.owner, k.secret, k.created_at, k.retires_at).order_by(k.owner, k.id.desc())
+    statement = _keys().order_by(k.owner, k.kind, k.id.desc())
     if owner is not None:
         statement = statement.where(k.owner == owner)
     return [KeyReport(*row) for row in connection.execute(statement)]
+
+
+def list_public_keys(connection: Connection, now: float, *, kid: str | None = None) -> list[KeyReport]:
+    """The public keys that sign at `now`; with `kid` those of the owner whose key has, or had, that id."""
+    k = keys.c
+    statement = _keys().where(k.public_key.is_not(None), or_(k.retires_at.is_(None), k.retires_at > now))
+    if kid is not None:
+        named = keys.alias()
+        owner = select(named.c.owner).where(named.c.fingerprint == kid, named.c.public_key.is_not(None))
+        statement = statement.where(k.owner.in_(owner))
+    return [KeyReport(*row) for row in connection.execute(statement.order_by(k.id))]
 
 
 def look_at_queue(connection: Connection, now: float) -> Queue:
@@ -188,6 +205,11 @@ def look_at_queue(connection: Connection, now: float) -> Queue:
     )
 
 
+def _keys() -> Select[Any]:
+    k = keys.c
+    return select(k.owner, k.kind, k.fingerprint, k.public_key, k.created_at, k.retires_at)
+
+
 def _with_targets() -> FromClause:
     return deliveries.join(targets, deliveries.c.target_id == targets.c.id, isouter=True)
 
@@ -197,6 +219,7 @@ def _reports() -> Select[Any]:
     return select(
         d.message_id, d.owner, targets.c.key, d.idempotency_key, d.channel, d.callback, d.destination, d.url,
         d.state, d.attempts, d.status_code, d.verdict, d.breach, d.created_at, d.due_at, d.finished_at,
+        d.note,
     ).select_from(_with_targets())  # fmt: skip
 
 
@@ -217,6 +240,5 @@ def _report(row: Mapping[Any, Any]) -> DeliveryReport:
         created_at=row["created_at"],
         next_attempt_at=row["due_at"] if row["state"] == "pending" else None,
         finished_at=row["finished_at"],
-    )
-        d.note,
         note=row["note"],
+    )

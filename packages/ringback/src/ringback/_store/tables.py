@@ -130,20 +130,18 @@ keys = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("owner", String(255), nullable=False),
-    Column("secret", Text, nullable=False),
+    # v1 or v1a, the signature that it makes.
+    Column("kind", String(3), nullable=False),
+    # The secret, encrypted, and the id of the master key that opens it.
+    Column("sealed", LargeBinary, nullable=False),
+    Column("master", String(16), nullable=False),
+    # What people compare, and the id of a public key. Of that one where there is one, else of the secret.
+    Column("fingerprint", String(12), nullable=False),
+    Column("public_key", String(64)),
     # Set when a newer key has taken over: until then both sign.
     Column("retires_at", Float),
     Column("created_at", Float, nullable=False),
 )
-
-
-OPEN_STATES: Final = (State.PENDING, State.WAITING, State.SENDING)
-
-
-def in_state(column: ColumnElement[str], *states: State) -> ColumnElement[bool]:
-    """A condition on the state, written out: a partial index serves only what it can read in the text."""
-    words = [literal_column(f"'{state.value}'", String()) for state in states]
-    return column == words[0] if len(words) == 1 else column.in_(words)
 
 # What each contract was: targets and deliveries name it by its fingerprint, and outlive changes of the app.
 contracts = Table(
@@ -155,6 +153,15 @@ contracts = Table(
     Column("shape", JSON, nullable=False),
     Column("created_at", Float, nullable=False),
 )
+
+
+OPEN_STATES: Final = (State.PENDING, State.WAITING, State.SENDING)
+
+
+def in_state(column: ColumnElement[str], *states: State) -> ColumnElement[bool]:
+    """A condition on the state, written out: a partial index serves only what it can read in the text."""
+    words = [literal_column(f"'{state.value}'", String()) for state in states]
+    return column == words[0] if len(words) == 1 else column.in_(words)
 
 
 def _partial(name: str, *columns: Column[object], where: str, unique: bool = False) -> Index:
@@ -190,4 +197,4 @@ _partial(
     where="idempotency_key IS NOT NULL AND target_id IS NULL",
     unique=True,
 )
-_partial("uq_ringback_keys_current", keys.c.owner, where="retires_at IS NULL", unique=True)
+_partial("uq_ringback_keys_current", keys.c.owner, keys.c.kind, where="retires_at IS NULL", unique=True)

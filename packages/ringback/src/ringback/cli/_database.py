@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ringback import _migrations
 from ringback._database import engine_for
 from ringback._errors import RingbackError
+from ringback._master_keys import MasterKeyFinder
 from ringback._store.store import Store
 from ringback.cli._loading import load_ringback
 
@@ -90,7 +91,8 @@ class Place:
         engine = self.engine(ringback)
         if not create:
             _check_file(engine.url)
-        return Open(engine, Store(engine.dialect.name), ringback)
+        master_keys = MasterKeyFinder(None, engine.url) if ringback is None else ringback.master_keys
+        return Open(engine, Store(engine.dialect.name, master_keys=master_keys), ringback, master_keys)
 
     def run(self, work: "Callable[[Open], Coroutine[Any, Any, Value]]") -> Value:
         """Do `work` on the open database, whose tables must be those of this version, and close it."""
@@ -109,6 +111,7 @@ class Open:
     engine: AsyncEngine
     store: Store
     ringback: "Ringback | None"
+    master_keys: MasterKeyFinder
 
     def run(self, work: "Callable[[Open], Coroutine[Any, Any, Value]]") -> Value:
         """Do `work` in a loop of its own and close the database."""

@@ -143,7 +143,11 @@ def upgrade() -> None:
         "ringback_keys",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("owner", sa.String(length=255), nullable=False),
-        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=3), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("master", sa.String(length=16), nullable=False),
+        sa.Column("fingerprint", sa.String(length=12), nullable=False),
+        sa.Column("public_key", sa.String(length=64), nullable=True),
         sa.Column("retires_at", sa.Float(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ringback_keys")),
@@ -151,7 +155,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_ringback_keys_current",
         "ringback_keys",
-        ["owner"],
+        ["owner", "kind"],
         unique=True,
         sqlite_where=sa.text("retires_at IS NULL"),
         postgresql_where=sa.text("retires_at IS NULL"),
@@ -224,5 +228,5 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.drop_table("ringback_deliveries")
-    op.drop_table("ringback_attempts")
     op.drop_table("ringback_contracts")
+    op.drop_table("ringback_attempts")
