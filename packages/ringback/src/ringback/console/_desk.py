@@ -1,0 +1,63 @@
+"""What the pages ask of the database, and what they change there, each in a transaction of its own."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Connection
+
+from ringback._channels import HTTP
+
+if TYPE_CHECKING:
+    from ringback._ringback import Ringback
+
+__all__ = ["Desk"]
+
+Value = TypeVar("Value")
+
+
+class Desk:
+    """Reads and steers. Every change answers whether it was still possible."""
+
+    def __init__(self, ringback: "Ringback") -> None:
+        self._ringback = ringback
+
+    @property
+    def channels(self) -> list[str]:
+        """The names of the ways in which deliveries leave."""
+        return [HTTP, *self._ringback.channels]
+
+    def schedule_of(self, channel: str) -> str:
+        """When attempts are made, in words."""
+        own = self._ringback.channels.get(channel)
+        return (self._ringback._schedule if own is None else own.schedule).in_words()
+
+    async def read(self, work: Callable[[Connection], Value]) -> tuple[Value, float]:
+        """Do `work` in a transaction that only reads; also gives the time by the database's clock."""
+        store = self._ringback._store
+        async with self._ringback.engine.connect() as connection:
+            # On SQLite it would otherwise wait for the worker, and the worker for it.
+            await connection.execution_options(sqlite_read_only=True)
+            return await connection.run_sync(lambda sync: (work(sync), store.now(sync)))
+
+    async def replay(self, id_: str) -> bool:
+        """Send a finished delivery again."""
+        async with self._ringback.transaction() as session:
+            return await self._ringback.replay(session, id_)
+
+    async def cancel(self, id_: str) -> bool:
+        """End a delivery before its next attempt."""
+        async with self._ringback.transaction() as session:
+            return await self._ringback.cancel(session, id_)
+
+    async def enable(self, owner: str, url: str) -> bool:
+        """Call an endpoint again."""
+        operations = self._ringback._store.operations
+        async with self._ringback.engine.begin() as connection:
+            return await connection.run_sync(operations.enable, owner, url)
+
+    async def disable(self, owner: str, url: str, reason: str) -> bool:
+        """Call an endpoint no more."""
+        operations = self._ringback._store.operations
+        async with self._ringback.engine.begin() as connection:
+            await connection.run_sync(operations.disable, owner, url, reason)
+            return True
