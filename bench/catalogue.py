@@ -30,12 +30,11 @@ class Subject:
 
 _LITE = ("nginx", "sqlite")
 _PG = ("nginx", "postgresql")
+_STUCK = {"hanging": 0.9}
 
 
-def _worker(
-    name: str, title: str, deliveries: int, needs: tuple[str, ...], group: str, **more: Any
-) -> Subject:
-    return Subject(name, title, "ringback_worker", deliveries, needs, group, **more)
+def _worker(name: str, title: str, count: int, needs: tuple[str, ...], *group: str, **more: Any) -> Subject:
+    return Subject(name, title, "ringback_worker", count, needs, *group, **more)
 
 
 def _both(name: str, title: str, module: str, deliveries: int, group: str, **more: Any) -> Iterator[Subject]:
@@ -68,8 +67,8 @@ def _server(name: str, title: str, *database: str, **options: Any) -> Subject:
 SUBJECTS: Final = (
     Subject("aiohttp", "aiohttp loop", "aiohttp_loop", 60_000),
     Subject("transport", "Ringback's transport alone", "transport_loop", 120_000),
-    _worker("sqlite", "Ringback on SQLite", 60_000, _LITE, "speed"),
-    _worker("postgresql", "Ringback on PostgreSQL", 60_000, _PG, "speed"),
+    _worker("sqlite", "Ringback on SQLite", 60_000, _LITE),
+    _worker("postgresql", "Ringback on PostgreSQL", 60_000, _PG),
     Subject("pgqueuer", "pgqueuer + aiohttp", "pgqueuer_worker", 30_000, _PG, options={"batch": 50}),
     Subject("celery", "Celery + Redis + requests", "celery_worker", 3_000, ("nginx", "redis")),
     Subject("procrastinate", "procrastinate + aiohttp", "procrastinate_worker", 2_000, _PG, concurrency=16),
@@ -81,9 +80,7 @@ SUBJECTS: Final = (
     *_both("places", "10,000 destinations", "ringback_worker", 40_000, "places", options={"places": 10_000}),
     *_both("few", "10,000 due", "few_due", 10_000, "backlog"),
     *_both("many", "1,000,000 due", "backlog", 1_000_000, "backlog", keeps=True),
-    *_both(
-        "stuck", "900,000 due hang", "backlog", 1_000_000, "backlog", keeps=True, options={"hanging": 0.9}
-    ),
+    *_both("stuck", "900,000 due hang", "backlog", 1_000_000, "backlog", keeps=True, options=_STUCK),
     _idle("embedded", "idle, embedded", "latency_embedded", "sqlite"),
     _idle("apart", "idle, two processes", "latency_apart", "postgresql"),
     _flow("calm", "nobody hangs", 0),

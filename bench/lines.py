@@ -42,13 +42,11 @@ def _service(name: str, place: str, goal: float) -> Iterator[Line]:
 LINES: Final = (
     Line("sqlite", "durable on SQLite ÷ raw aiohttp loop", "sqlite.rate", "aiohttp.rate", 1.5),
     Line("postgresql", "durable on PostgreSQL ÷ raw aiohttp loop", "postgresql.rate", "aiohttp.rate", 1.5),
-    Line("pgqueuer", "durable on PostgreSQL ÷ pgqueuer + aiohttp", "postgresql.rate", "pgqueuer.rate", 3),
-    Line("celery", "durable on PostgreSQL ÷ Celery + Redis", "postgresql.rate", "celery.rate", 15),
-    Line(
-        "procrastinate", "durable on PostgreSQL ÷ procrastinate", "postgresql.rate", "procrastinate.rate", 15
-    ),
-    Line("dbos", "durable on PostgreSQL ÷ DBOS", "postgresql.rate", "dbos.rate", 15),
-    Line("httpx", "durable on PostgreSQL ÷ httpx in a loop", "postgresql.rate", "httpx.rate", 15),
+    Line("pgqueuer", "on PostgreSQL ÷ pgqueuer + aiohttp", "postgresql.rate", "pgqueuer.rate", 3),
+    Line("celery", "on PostgreSQL ÷ Celery + Redis", "postgresql.rate", "celery.rate", 15),
+    Line("procrastinate", "on PostgreSQL ÷ procrastinate", "postgresql.rate", "procrastinate.rate", 15),
+    Line("dbos", "on PostgreSQL ÷ DBOS", "postgresql.rate", "dbos.rate", 15),
+    Line("httpx", "on PostgreSQL ÷ httpx in a loop", "postgresql.rate", "httpx.rate", 15),
     Line("transport", "transport alone ÷ raw aiohttp loop", "transport.rate", "aiohttp.rate", 3),
     _time("embedded.p50", "embedded, p50", 5),
     _time("embedded.p99", "embedded, p99", 25),

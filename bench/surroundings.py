@@ -27,6 +27,8 @@ class Surroundings(ExitStack):
 
     def __enter__(self) -> Self:
         super().__enter__()
+        # Secrets are sealed in the database as in production, with a key that need not be secret here.
+        os.environ.setdefault("RINGBACK_KEY", "development")
         # Not /tmp, which is memory on some machines: a flush must be a flush.
         self._folder = Path(
             self.enter_context(tempfile.TemporaryDirectory(prefix="ringback-bench-", dir="/var/tmp"))
