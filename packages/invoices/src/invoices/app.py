@@ -8,9 +8,10 @@ from fastapi import FastAPI
 
 from invoices import __version__, docs_page, errors, migrations
 from invoices.accounts import service as accounts
-from invoices.database import connect, make_sessions
+from invoices.database import connect, make_sessions, reading
 from invoices.errors import UnexpectedErrors
 from invoices.invoices import endpoints as invoice_endpoints
+from invoices.invoices import service as invoice_service
 from invoices.invoices.callbacks import invoice_notification
 from invoices.invoices.idempotency import KeysInUse
 from invoices.limits import BodyLimits
@@ -64,7 +65,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         allow_networks=settings.callback_allow_networks,
     )
     ringback.acknowledge(invoice_notification, lambda answer: answer.ok)
-    ringback.channel("mail", MailChannel(settings, renderer=renderer), timeout=MAIL_TIMEOUT)
+
+    async def link_to(pk: int) -> str | None:
+        async with reading(app.state.sessions) as session:
+            return await invoice_service.link_to(session, settings, pk)
+
+    ringback.channel("mail", MailChannel(settings, link_to, renderer=renderer), timeout=MAIL_TIMEOUT)
     docs_page.install(app)
     app.include_router(invoice_endpoints.router)
     app.include_router(payment_endpoints.router)

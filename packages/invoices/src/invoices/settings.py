@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     base_url: HttpUrl = HttpUrl("http://127.0.0.1:8000")
     currency: str = "USD"
+    seller: str = Field(default="", max_length=120)
     callback_allow_networks: Listed = Field(default_factory=list)
     worker: Literal["embedded", "external"] = "embedded"
 
@@ -117,7 +118,6 @@ class Settings(BaseSettings):
         return self.data_dir
 
     @cached_property
-    def server_key(self) -> bytes:
     def server_keys(self) -> tuple[bytes, ...]:
         """The keys that everything secret is made from, at least 32 bytes each, kept over restarts.
 
@@ -127,6 +127,7 @@ class Settings(BaseSettings):
         return tuple(word.strip().encode() for word in text.split(","))
 
     @property
+    def server_key(self) -> bytes:
         """The present one of `server_keys`."""
         return self.server_keys[0]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.letters import link_to, queued_letter
 
 from invoices.mail.channel import PATIENCE, MailChannel, make_sender
 from invoices.mail.letter import Letter
@@ -23,7 +24,7 @@ Serve = Callable[..., Any]
 
 
 def delivery(letter: Letter, attempt: int = 1) -> Delivery:
-    body = json.dumps(letter.payload()).encode()
+    body = json.dumps(queued_letter(letter).payload()).encode()
     return Delivery("msg_1", "mail", "default", letter.to or "unaddressed", body, attempt)
 
 
@@ -43,7 +44,7 @@ def attachments(raw: bytes) -> list[bytes]:
 async def test_an_attempt_renders_the_pdf_and_keeps_the_mail_in_the_data_folder(
     letter: Letters, settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    outcome = await MailChannel(settings())(delivery(letter()))
+    outcome = await MailChannel(settings(), link_to)(delivery(letter()))
     assert outcome.state is State.DELIVERED
     (file,) = (tmp_path / "mail").glob("2expen51ve-*.eml")
     (pdf,) = attachments(file.read_bytes())
@@ -54,7 +55,7 @@ async def test_an_attempt_sends_to_the_server_of_the_settings(
     letter: Letters, settings: Callable[..., Settings], mail_server: Serve
 ) -> None:
     async with mail_server() as server:
-        channel = MailChannel(settings(smtp_url=f"smtp://localhost:{server.port}"))
+        channel = MailChannel(settings(smtp_url=f"smtp://localhost:{server.port}"), link_to)
         outcome = await channel(delivery(letter()))
     assert outcome.state is State.DELIVERED
     assert server.received[0].rcpt_tos == ["richie@rich.example"]
@@ -65,7 +66,7 @@ async def test_two_attempts_send_the_same_bytes(
     letter: Letters, settings: Callable[..., Settings], mail_server: Serve
 ) -> None:
     async with mail_server(on_data="451 4.3.0 try again") as server:
-        channel = MailChannel(settings(smtp_url=f"smtp://localhost:{server.port}"))
+        channel = MailChannel(settings(smtp_url=f"smtp://localhost:{server.port}"), link_to)
         assert (await channel(delivery(letter(), 1))).state is State.PENDING
         server.on_data = None
         assert (await channel(delivery(letter(), 2))).state is State.DELIVERED
@@ -76,7 +77,9 @@ async def test_an_invoice_that_fits_no_pdf_is_mailed_with_the_link_alone(
     letter: Letters, settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     lines = (PdfLine("x", 1),) * (MOST_LINES + 1)
-    outcome = await MailChannel(settings())(delivery(letter(lines=lines, total_minor=MOST_LINES + 1)))
+    outcome = await MailChannel(settings(), link_to)(
+        delivery(letter(lines=lines, total_minor=MOST_LINES + 1))
+    )
     assert outcome.state is State.DELIVERED
     (file,) = (tmp_path / "mail").glob("*.eml")
     assert attachments(file.read_bytes()) == []
@@ -86,7 +89,7 @@ async def test_an_invoice_that_fits_no_pdf_is_mailed_with_the_link_alone(
 async def test_a_pdf_that_hangs_delays_the_mail_but_not_for_ever(
     letter: Letters, settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    channel = MailChannel(settings(), renderer=Renderer(deadline=0.001))
+    channel = MailChannel(settings(), link_to, renderer=Renderer(deadline=0.001))
     for attempt in range(1, PATIENCE):
         outcome = await channel(delivery(letter(), attempt))
         assert outcome.state is State.PENDING
@@ -98,7 +101,9 @@ async def test_a_pdf_that_hangs_delays_the_mail_but_not_for_ever(
 
 
 async def test_a_payload_that_is_no_letter_is_dead_at_once(settings: Callable[..., Settings]) -> None:
-    outcome = await MailChannel(settings())(Delivery("msg_1", "mail", "default", "x", b'{"old": 1}', 1))
+    outcome = await MailChannel(settings(), link_to)(
+        Delivery("msg_1", "mail", "default", "x", b'{"old": 1}', 1)
+    )
     assert outcome.state is State.DEAD
     assert "cannot be read" in outcome.note
 
@@ -109,7 +114,7 @@ async def test_a_payload_that_is_no_letter_is_dead_at_once(settings: Callable[..
 async def test_an_address_that_is_none_is_dead_at_once(
     letter: Letters, settings: Callable[..., Settings], to: str
 ) -> None:
-    outcome = await MailChannel(settings())(delivery(letter(to=to)))
+    outcome = await MailChannel(settings(), link_to)(delivery(letter(to=to)))
     assert outcome.state is State.DEAD
     assert outcome.note.isprintable()
 
@@ -122,7 +127,9 @@ async def test_a_sender_of_ones_own_can_be_given(letter: Letters, settings: Call
             kept.append(mail)
             return Outcome.delivered("kept")
 
-    assert await MailChannel(settings(), sender=Keeper())(delivery(letter())) == Outcome.delivered("kept")
+    assert await MailChannel(settings(), link_to, sender=Keeper())(delivery(letter())) == Outcome.delivered(
+        "kept"
+    )
     assert kept[0].recipient == "richie@rich.example"
 
 
@@ -136,4 +143,4 @@ def test_settings_that_cannot_work_are_refused_at_start(
     settings: Callable[..., Settings], values: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="INVOICES_SMTP_URL"):
-        MailChannel(settings(**values))
+        MailChannel(settings(**values), link_to)

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from pydantic import ValidationError
+from testkit.letters import queued_letter
 
 from invoices.mail.letter import Letter, UnreadableLetter, make_letter, read_letter
 from invoices.mail.message import Mail
@@ -169,7 +170,14 @@ def test_no_words_of_a_customer_change_the_shape_of_the_text_part(mail: Make) ->
 
 def test_a_letter_survives_the_queue(letter: Callable[..., Letter]) -> None:
     for made in (letter(), letter(to=None, title="東京 \u00e9", total_minor=2**53 + 1)):
-        assert read_letter(json.dumps(made.payload()).encode()) == made
+        queued = queued_letter(made)
+        again = read_letter(json.dumps(queued.payload()).encode())
+        assert again == queued
+        assert again.with_link(made.pay_url).document.title == made.document.title
+
+
+def test_the_link_is_not_in_the_queue(letter: Callable[..., Letter]) -> None:
+    assert "/pay/" not in json.dumps(queued_letter(letter()).payload())
 
 
 @pytest.mark.parametrize(

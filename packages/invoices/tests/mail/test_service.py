@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
+from testkit.letters import link_to
 
 from invoices.database import connect, make_sessions
 from invoices.invoices.lifecycle import Status
@@ -33,9 +34,7 @@ class Service:
 
     async def queue(self, invoice: Invoice, *, commit: bool = True, **options: Any) -> None:
         async with self.sessions() as session:
-            await queue_invoice_mail(
-                session, self.ringback, invoice, pay_url="https://invoices.example.org/pay/t", **options
-            )
+            await queue_invoice_mail(session, self.ringback, invoice, **options)
             await (session.commit() if commit else session.rollback())
 
     @property
@@ -48,7 +47,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     settings = Settings(data_dir=tmp_path)
     engine = connect(settings.database)
     ringback = Ringback(database=engine)
-    ringback.channel("mail", MailChannel(settings), timeout=TIMEOUT)
+    ringback.channel("mail", MailChannel(settings, link_to), timeout=TIMEOUT)
     async with ringback.running():
         yield Service(ringback, tmp_path / "mail", make_sessions(engine))
     await engine.dispose()
@@ -138,7 +137,7 @@ async def test_a_refused_recipient_is_shown_with_the_servers_words(
         settings = Settings(data_dir=tmp_path, smtp_url=SecretStr(f"smtp://localhost:{server.port}"))
         engine = connect(settings.database)
         ringback = Ringback(database=engine)
-        ringback.channel("mail", MailChannel(settings), timeout=TIMEOUT)
+        ringback.channel("mail", MailChannel(settings, link_to), timeout=TIMEOUT)
         bounced = Service(ringback, tmp_path, make_sessions(engine))
         async with ringback.running():
             await bounced.queue(invoice())

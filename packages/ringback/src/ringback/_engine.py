@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -28,7 +27,6 @@ from ringback._worker import Worker, WorkerSettings
 
 logger = logging.getLogger("ringback.worker")
 
-_LEASE_MARGIN = 20.0
 _SOON = (0.01, 0.1)
 
 
@@ -87,9 +85,10 @@ class Couriers:
         own = self._channels.get(channel)
         return self._schedule if own is None else own.schedule
 
-    def longest_attempt(self) -> float:
-        """Seconds that the slowest channel may take for one attempt."""
-        return max([self._timeout, *(channel.timeout for channel in self._channels.values())])
+    def timeout_of(self, channel: str) -> float:
+        """Seconds that one attempt may take in all."""
+        own = self._channels.get(channel)
+        return self._timeout if own is None else own.timeout
 
     def in_flight_of(self, destination: str) -> int:
         """Attempts side by side; a channel's destination begins with the channel's name."""
@@ -128,7 +127,6 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._transport = self._new_transport()
         couriers = self._couriers(self._transport)
-        settings = replace(settings, lease=max(settings.lease, couriers.longest_attempt() + _LEASE_MARGIN))
         self._worker = Worker(self._database, self._store, couriers, settings)
         self._on_commit = self._worker.wake
         self._task = asyncio.create_task(self._worker.run(), name="ringback worker")
@@ -192,9 +190,9 @@ class Engine:
         def run(connection: Connection) -> None:
             if migrate:
                 _migrations.upgrade(connection)
-            self._store.keys.check(connection)
             else:
                 _migrations.check(connection)
+            self._store.keys.check(connection)
 
         async with self._database.begin() as connection:
             await connection.run_sync(run)

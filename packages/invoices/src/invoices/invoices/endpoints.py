@@ -142,7 +142,9 @@ async def read_pdf(
         row = await service.get(session, account.id, invoice_id)
     renderer: Renderer = request.app.state.renderer
     try:
-        pdf = await renderer.render(InvoicePdf.of(row, pay_url=service.pay_url(settings, row)))
+        pdf = await renderer.render(
+            InvoicePdf.of(row, pay_url=service.pay_url(settings, row), seller=settings.seller)
+        )
     except PdfFailed as error:
         raise PdfUnavailable(f"no PDF could be made now: {error}") from error
     return Response(pdf, media_type="application/pdf")

@@ -28,6 +28,7 @@ __all__ = [
     "fingerprint",
     "get",
     "get_by_token",
+    "link_to",
     "mark_paid",
     "move",
     "page",
@@ -120,7 +121,7 @@ async def create(
         return await _the_same(session, account_id, order, callback_url)
     invoice.page_token_hash = _digest(_token(settings, invoice))
     await callbacks.bind(session, key=invoice.id, owner=account_id)
-    await queue_invoice_mail(session, ringback, invoice, pay_url=pay_url(settings, invoice))
+    await queue_invoice_mail(session, ringback, invoice, seller=settings.seller)
     return invoice
 
 
@@ -206,6 +207,12 @@ async def void(session: AsyncSession, account_id: str, invoice_id: str) -> Invoi
 def pay_url(settings: Settings, invoice: Invoice) -> str:
     """The link to the invoice's hosted page. Whoever has it may see the invoice and pay it."""
     return f"{settings.site}/pay/{_token(settings, invoice)}"
+
+
+async def link_to(session: AsyncSession, settings: Settings, pk: int) -> str | None:
+    """The same by the invoice's row, for mails that were queued earlier; None where it is gone."""
+    invoice = await session.get(Invoice, pk)
+    return None if invoice is None else pay_url(settings, invoice)
 
 
 def _token(settings: Settings, invoice: Invoice) -> str:

@@ -1,5 +1,6 @@
 """Ringback's channel `mail`: what one attempt to send a queued letter does."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from invoices.mail.headers import UnsafeHeader
@@ -18,16 +19,26 @@ TIMEOUT: Final = 50.0
 """Seconds that an attempt may take: the deadlines of PDF and SMTP, and some room."""
 
 
-class MailChannel:
-    """The handler of the channel: `ringback.channel("mail", MailChannel(settings), timeout=TIMEOUT)`.
+LinkTo = Callable[[int], Awaitable[str | None]]
 
-    Mails go to the server of INVOICES_SMTP_URL, or as files into `mail` in the data folder. Raises
+
+class MailChannel:
+    """The handler of the channel: ``ringback.channel("mail", MailChannel(...), timeout=TIMEOUT)``.
+
+    `link_to` gives the link to the page of a stored invoice by its `pk`, None where it is gone. Mails go to
+    the server of INVOICES_SMTP_URL, or as files into `mail` in the data folder. Raises
     ValueError where INVOICES_SMTP_URL or INVOICES_MAIL_FROM cannot be used.
     """
 
     def __init__(
-        self, settings: Settings, *, sender: Sender | None = None, renderer: Renderer | None = None
+        self,
+        settings: Settings,
+        link_to: LinkTo,
+        *,
+        sender: Sender | None = None,
+        renderer: Renderer | None = None,
     ) -> None:
+        self._link_to = link_to
         self._from = read_sender(settings.mail_from)
         self._sender = sender or make_sender(settings)
         self._renderer = renderer or Renderer()
@@ -35,7 +46,11 @@ class MailChannel:
     async def __call__(self, delivery: Delivery) -> Outcome:
         """One attempt: reads the letter, renders its PDF, sends the mail."""
         try:
-            letter = read_letter(delivery.body)
+            queued = read_letter(delivery.body)
+            link = await self._link_to(queued.invoice)
+            if link is None:
+                return Outcome.dead("not sent: the invoice is not there any more")
+            letter = queued.with_link(link)
             pdf = await self._pdf(letter, delivery.attempt)
             mail = make_mail(letter, self._from, pdf)
         except PdfFailed as error:

@@ -1,7 +1,7 @@
-"""What one mail will say, frozen when it is queued: no attempt looks at the invoice again."""
+"""What one mail will say, frozen when it is queued: an attempt only adds the link to the page."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
@@ -41,12 +41,37 @@ class Letter:
         """32 hexadecimal digits that stand for the reference where its text must not show."""
         return hashlib.sha256(self.reference.encode()).hexdigest()[:32]
 
+
+@dataclass(frozen=True, slots=True)
+class QueuedLetter:
+    """A letter as it waits: all but the link, because whoever has the link may open the page.
+
+    `invoice` is the stored invoice's `pk`, from which the link is made again at the attempt.
+    """
+
+    document: InvoicePdf
+    invoice: int
+    reference: str
+    queued_at: int
+    to: str | None = None
+
     def payload(self) -> Any:
         """The JSON value to queue."""
-        return _LETTERS.dump_python(self, mode="json")
+        return _QUEUED.dump_python(self, mode="json")
+
+    def with_link(self, pay_url: str) -> Letter:
+        """The letter to send. Raises pydantic's ValidationError where `pay_url` is no web address."""
+        return make_letter(
+            document=replace(self.document, pay_url=pay_url),
+            pay_url=pay_url,
+            reference=self.reference,
+            queued_at=self.queued_at,
+            to=self.to,
+        )
 
 
 _LETTERS = TypeAdapter(Letter)
+_QUEUED = TypeAdapter(QueuedLetter)
 
 
 def make_letter(**values: Any) -> Letter:
@@ -54,10 +79,10 @@ def make_letter(**values: Any) -> Letter:
     return _LETTERS.validate_python(values)
 
 
-def read_letter(body: bytes) -> Letter:
+def read_letter(body: bytes) -> QueuedLetter:
     """The letter in a queued body. Raises UnreadableLetter."""
     try:
-        return _LETTERS.validate_json(body)
+        return _QUEUED.validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

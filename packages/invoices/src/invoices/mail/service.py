@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.invoices.models import Invoice
-from invoices.mail.letter import make_letter
+from invoices.mail.letter import QueuedLetter
 from invoices.pdf import InvoicePdf
 from ringback import Ringback
 
@@ -19,16 +19,16 @@ def mail_key(invoice: Invoice, revision: int = 1) -> str:
 
 
 async def queue_invoice_mail(
-    session: AsyncSession, ringback: Ringback, invoice: Invoice, *, pay_url: str, revision: int = 1
+    session: AsyncSession, ringback: Ringback, invoice: Invoice, *, seller: str = "", revision: int = 1
 ) -> None:
     """Owes the customer the invoice by mail, in the words and amounts that hold now.
 
     Sending the same invoice again is a new `revision`, and so a new mail; within one revision every attempt
     carries the same Message-ID, and queueing it twice sends it once. Never commits.
     """
-    letter = make_letter(
-        document=InvoicePdf.of(invoice, pay_url=pay_url),
-        pay_url=pay_url,
+    letter = QueuedLetter(
+        document=InvoicePdf.of(invoice, seller=seller),
+        invoice=invoice.pk,
         reference=mail_key(invoice, revision),
         queued_at=int(datetime.now(UTC).timestamp()),
         to=invoice.customer_email,

@@ -68,9 +68,10 @@ async def read_pdf(request: Request, token: str) -> Response:
         return _unknown(request)
     invoice = bill.invoice
     renderer: Renderer = request.app.state.renderer
-    link = pay_url(request.app.state.settings, invoice)
+    settings = request.app.state.settings
+    link = pay_url(settings, invoice)
     try:
-        pdf = await renderer.render(InvoicePdf.of(invoice, pay_url=link))
+        pdf = await renderer.render(InvoicePdf.of(invoice, pay_url=link, seller=settings.seller))
     except PdfFailed as error:
         _log.error("the PDF of invoice %r could not be made: %s", invoice.id, error)
         return _invoice(request, token, bill, problem="no_pdf", status_code=503)

@@ -76,7 +76,7 @@ class InvoicePdf:
     lines: tuple[PdfLine, ...] = ()
 
     @classmethod
-    def of(cls, invoice: "Invoice", *, pay_url: str = "") -> Self:
+    def of(cls, invoice: "Invoice", *, pay_url: str = "", seller: str = "") -> Self:
         """The document of a stored invoice, as it stands now."""
         return cls(
             id=invoice.id,
@@ -89,6 +89,7 @@ class InvoicePdf:
             status=Status(invoice.status),
             paid_at=invoice.paid_at,
             pay_url=pay_url,
+            seller=seller,
         )
 
     @property
