@@ -105,8 +105,10 @@ class Engine:
         store: Store,
         couriers: Callable[[Transport], Couriers],
         transport: Callable[[], Transport],
+        listening: AsyncEngine | None = None,
     ) -> None:
         self._database = database
+        self._listening = listening or database
         self._store = store
         self._couriers = couriers
         self._new_transport = transport
@@ -132,7 +134,7 @@ class Engine:
         self._task = asyncio.create_task(self._worker.run(), name="ringback worker")
         self._task.add_done_callback(_report_crash)
         if self._database.dialect.name == "postgresql" and listen_for_others:
-            self._hints = asyncio.create_task(listen(self._database, self._worker.wake))
+            self._hints = asyncio.create_task(listen(self._listening, self._worker.wake))
 
     async def start_notifying(self) -> None:
         """Start telling workers in other processes what is committed here, where the database can."""
@@ -152,6 +154,8 @@ class Engine:
         if self._hints is not None:
             self._hints.cancel()
             await asyncio.wait([self._hints])
+        if self._listening is not self._database:
+            await self._listening.dispose()
         if self._worker is not None and self._task is not None:
             await self._worker.stop()
             await asyncio.wait([self._task], timeout=10.0)

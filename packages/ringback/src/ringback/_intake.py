@@ -12,7 +12,6 @@ from ringback._running import Running
 from ringback._store.claims import Candidate, Claimed
 from ringback._store.store import Store
 
-
 _MARGIN: Final = 5.0
 
 

@@ -37,7 +37,9 @@ class Ringback(CallersSide):
 
     `database` is the app's own async engine, or a URL; the default is a SQLite file beside the process.
     With ``worker="embedded"`` deliveries leave from the app's own process while its lifespan runs; with
-    ``worker="external"`` it is ``ringback worker module:app`` processes that deliver.
+    ``worker="external"`` it is ``ringback worker module:app`` processes that deliver. Where `database` is a
+    pooler in transaction mode, `direct_database` reaches PostgreSQL itself, so that workers hear of commits at
+    once; without it they poll.
 
     `secret_key` encrypts signing secrets in the database: a text of ``ringback keys new-master``, several
     while one takes over from another (the first encrypts, all decrypt), or the path of a file. Not given, it
@@ -59,6 +61,7 @@ class Ringback(CallersSide):
         app: FastAPI | None = None,
         *,
         database: Database = "sqlite+aiosqlite:///ringback.db",
+        direct_database: Database | None = None,
         worker: Literal["embedded", "external"] = "embedded",
         secret_key: SecretKey | None = None,
         allow_networks: Iterable[str] = (),
@@ -101,7 +104,13 @@ class Ringback(CallersSide):
         self._archive = Archive(self._store.contracts)
         check_url = self.guard.policy.check_url
         self.outbox = Outbox(self._store.targets, self._archive, self.contracts, check_url)
-        self._engine = Engine(self.engine, self._store, self._couriers, self._transport)
+        self._engine = Engine(
+            self.engine,
+            self._store,
+            self._couriers,
+            self._transport,
+            None if direct_database is None else engine_for(direct_database),
+        )
         self._callers = CallersDatabase(self.engine, self._engine.wake, self._engine.wake_later)
         if app is not None:
             self.attach(app)

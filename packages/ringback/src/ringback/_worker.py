@@ -27,7 +27,8 @@ class WorkerSettings:
     """A worker's figures; seconds where they are times.
 
     A lease outlives the channel's longest attempt and `patience`, so no attempt ever needs to renew it: what
-    was claimed and could not begin within `patience` is given back. `retention` None keeps what has ended for ever.
+    was claimed and could not begin within `patience` is given back. `retention` None keeps what has ended
+    for ever.
     """
 
     name: str
