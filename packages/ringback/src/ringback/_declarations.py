@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -35,6 +36,9 @@ _EFFECTIVE = (
     *("deprecated", "include_in_schema", "callbacks"),
 )
 _ORIGIN = "ringback_origin"
+
+# Where each route that has been called stands in its app; a router that is included twice stands twice.
+_contexts: WeakKeyDictionary[FastAPI, dict[int, list[RouteContext]]] = WeakKeyDictionary()
 
 _logger = logging.getLogger("ringback")
 
@@ -138,13 +142,17 @@ def examine(
 def operation_of(app: FastAPI, request: Request) -> str:
     """The operationId of the operation that handles this request, as the document has it."""
     route = request.scope.get("route")
+    path = str(request.scope["path"]).removeprefix(request.scope.get("root_path", "").rstrip("/"))
+    known = _contexts.setdefault(app, {})
+    # An id names a route as long as the contexts beside it hold that route.
+    for context in known.get(id(route), ()):
+        if context.path_regex.match(path):
+            return _operation_id(context)
     found = [context for context in iter_route_contexts(app.routes) if context.original_route is route]
-    if len(found) > 1:
-        path = str(request.scope["path"]).removeprefix(request.scope.get("root_path", "").rstrip("/"))
-        found = [context for context in found if context.path_regex.match(path)] or found
     if not found:
         raise LookupError(f"{request.method} {request.url.path} is not handled by a route of this app")
-    return _operation_id(found[0])
+    known[id(route)] = found
+    return _operation_id(next((c for c in found if c.path_regex.match(path)), found[0]))
 
 
 def operation_of_endpoint(app: FastAPI, endpoint: Callable[..., Any]) -> str:

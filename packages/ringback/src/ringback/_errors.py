@@ -47,10 +47,14 @@ class InvalidUrl(RingbackError):
 
 
 class Blocked(RingbackError):
-    """The network policy forbids calling this URL or address. Operators see why; API users do not."""
+    """The network policy forbids calling this URL or address. Operators see why; API users do not.
 
-    def __init__(self, reason: str) -> None:
+    `source` is the expression that gave it, empty where that is not known.
+    """
+
+    def __init__(self, reason: str, source: str = "") -> None:
         self.reason = reason
+        self.source = source
         super().__init__(reason)
 
 

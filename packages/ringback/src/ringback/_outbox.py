@@ -11,7 +11,7 @@ from ringback._addressee import contract_meant, declared_by, not_bound, not_boun
 from ringback._archive import Archive
 from ringback._channels import HTTP, Channel
 from ringback._contract import Contract, Contracts
-from ringback._errors import ContractBreach, RingbackError, TargetConflict, UnusableValue
+from ringback._errors import Blocked, ContractBreach, RingbackError, TargetConflict, UnusableValue
 from ringback._openapi.payload import Payload
 from ringback._signing import new_message_id
 from ringback._store.targets import StoredTarget, TargetStore
@@ -77,9 +77,15 @@ class Outbox:
             base = contract.template.base_url(exchange)
             url = None if base is None else contract.template.extend(base, exchange)
             if url is not None:
-                self._check_url(url)
+                self._check(url, contract)
             resolved[name] = BoundUrl(url, None if base is None else str(base), contract.fingerprint)
         return resolved
+
+    def _check(self, url: Url, contract: Contract) -> None:
+        try:
+            self._check_url(url)
+        except Blocked as error:
+            raise Blocked(error.reason, str(contract.template.base)) from None
 
     def bind(
         self,

@@ -213,11 +213,12 @@ def _answered(exchange: Exchange, response: Any) -> Exchange:
     if not isinstance(response, Response):
         return replace_fields(exchange, response=jsonable_encoder(response))
     is_json = _is_json(response.headers.get("content-type", ""))
+    body = bytes(getattr(response, "body", b""))  # what is streamed has none yet
     return replace_fields(
         exchange,
         status_code=response.status_code,
         response_headers=_grouped(response.headers.items()),
-        response=json.loads(response.body) if is_json and response.body else None,
+        response=json.loads(body) if is_json and body else None,
     )
 
 
