@@ -25,6 +25,7 @@ test: browser ## Run the tests (ARGS="-k word" to choose)
 	@$(PYTEST) -m "not long" $(ARGS)
 
 test-long: browser ## Run the tests that take minutes
+	@sh scripts/install_pgbouncer
 	@$(SYNC) --all-packages --group test
 	@$(PYTEST) -m long $(ARGS)
 

@@ -1,7 +1,8 @@
 """Behind PgBouncer in transaction mode: no session state is needed, with or without a direct line."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,7 +26,7 @@ class Event(BaseModel):
     paid: bool
 
 
-def shop(engine: AsyncEngine, **settings: object) -> tuple[Ringback, object]:
+def shop(engine: AsyncEngine, **settings: Any) -> tuple[Ringback, Callable[[Event], None]]:
     app, callbacks = FastAPI(), APIRouter()
 
     @callbacks.post("{$request.query.url}/done")
@@ -36,7 +37,7 @@ def shop(engine: AsyncEngine, **settings: object) -> tuple[Ringback, object]:
 
     ringback = Ringback(
         app, database=engine, secret_key=MASTER_KEY, allow_networks=["127.0.0.0/8"], **settings
-    )  # type: ignore[call-overload, unused-ignore]
+    )
     return ringback, done
 
 
