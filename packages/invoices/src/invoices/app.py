@@ -25,6 +25,7 @@ from invoices.pdf import Renderer
 from invoices.security_headers import SecurityHeaders
 from invoices.settings import Settings
 from ringback import Ringback
+from ringback.console import Console
 
 __all__ = ["create_app"]
 
@@ -77,6 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(page_endpoints.router)
     app.include_router(ringback.jwks_router())
     _mount_sandbox(app, settings)
+    if secret := settings.console_secret.get_secret_value():
+        app.mount("/console", Console(ringback, secret=secret, base_url=settings.site, title="Invoices"))
     # The last one added is the outermost.
     app.add_middleware(BodyLimits)
     app.add_middleware(UnexpectedErrors)

@@ -76,8 +76,9 @@ def serve(host: str, port: int) -> None:
     with listen(host, port) as listener:
         beyond = not is_loopback(listener.getsockname()[0])
         settings = _with_base_url(settings, listener)
-        app = _app(settings)
+        settings.prepare_data_dir()
         is_open = asyncio.run(_is_open(settings))
+        app = _app(settings.with_console() if is_open else settings)
         if beyond and (reason := refusal_beyond_loopback(settings, is_open=is_open)):
             raise CannotServe(f"not serving on {host}: {reason}")
         logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(name)s: %(message)s")
@@ -129,7 +130,16 @@ def _tell(settings: Settings, listener: socket.socket, *, is_open: bool) -> None
         "database": make_url(settings.database).render_as_string(hide_password=True),
         "mails": "to the SMTP server" if settings.smtp_url else f"as files into {settings.data_dir / 'mail'}",
         "payments": "sandbox: no money moves" if settings.payments == "sandbox" else settings.payments,
+        **_console(settings, url, is_open=is_open),
         "callers": "this machine only, no key needed" if is_open else "whoever has an API key",
     }
     for name, value in rows.items():
         console.print(f"  [dim]{name:<17}[/]{value}")
+
+
+def _console(settings: Settings, url: str, *, is_open: bool) -> dict[str, str]:
+    if settings.console_secret.get_secret_value():
+        return {"console": f"{url}/console/", "its secret": "as INVOICES_CONSOLE_SECRET says"}
+    if is_open:
+        return {"console": f"{url}/console/", "its secret": f"in {settings.console_secret_file}"}
+    return {"console": "off; INVOICES_CONSOLE_SECRET switches it on"}

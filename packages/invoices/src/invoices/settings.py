@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     CIDR networks that callbacks may reach beside the public internet. `seller` is whose name stands on
     invoices. `secret_key` makes the links of the
     hosted pages and encrypts signing secrets; while it is not given, one is made and kept in the data folder.
-    Several with commas between them let the first take over from the others.
+    Several with commas between them let the first take over from the others. `console_secret` is what
+    operators sign in to the console with; while it is not given, there is none.
     """
 
     model_config = SettingsConfigDict(env_prefix="INVOICES_", extra="ignore", frozen=True)
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     stripe_api_base: str | None = None
 
     secret_key: SecretStr = SecretStr("")
+    console_secret: SecretStr = SecretStr("")
 
     @field_validator("database_url")
     @classmethod
@@ -88,6 +90,13 @@ class Settings(BaseSettings):
                 "must have at least 32 characters: links of hosted pages and signing secrets rest on it"
             )
         return key
+
+    @field_validator("console_secret")
+    @classmethod
+    def _hard_to_guess(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value().strip()) < 32:
+            raise ValueError("must have at least 32 characters: whoever has it sees and steers everything")
+        return secret
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -116,6 +125,18 @@ class Settings(BaseSettings):
         if not ignore.exists():
             ignore.write_text("*\n", encoding="ascii")
         return self.data_dir
+
+    @property
+    def console_secret_file(self) -> Path:
+        """Where `with_console` keeps the console's secret."""
+        return self.data_dir / "console-secret"
+
+    def with_console(self) -> Self:
+        """The same with a console: where no secret is given, one is made and kept in the data folder."""
+        if self.console_secret.get_secret_value():
+            return self
+        self.prepare_data_dir()
+        return self.model_copy(update={"console_secret": SecretStr(key_file(self.console_secret_file))})
 
     @cached_property
     def server_keys(self) -> tuple[bytes, ...]:

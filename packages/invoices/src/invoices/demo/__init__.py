@@ -149,6 +149,8 @@ class _Demo:
             {
                 "documentation": f"{story.service}/docs",
                 "hosted page": invoice["pay_url"],
+                "console": f"{story.service}/console/",
+                "its secret": (self.folder / "console-secret").read_text(encoding="ascii").strip(),
                 "the invoice": f"{story.service}/invoices/{invoice['id']}",
                 "mails": str(story.mail_folder),
                 "external API": f"{story.external_api}/docs",

@@ -62,6 +62,7 @@ class Console:
         title: str = "Ringback",
         now: Callable[[], float] = time.time,
     ) -> None:
+        secret = secret if secret is None else secret.strip()
         _check(secret, authenticate, base_url)
         key = secret.encode() if secret else secrets.token_bytes(32)
         self.desk = Desk(ringback)

@@ -29,7 +29,8 @@ class Desk:
     def schedule_of(self, channel: str) -> str:
         """When attempts are made, in words."""
         own = self._ringback.channels.get(channel)
-        return (self._ringback._schedule if own is None else own.schedule).in_words()
+        schedule = self._ringback._schedule if own is None else own.schedule
+        return schedule.in_words().replace("`", "")
 
     async def read(self, work: Callable[[Connection], Value]) -> tuple[Value, float]:
         """Do `work` in a transaction that only reads; also gives the time by the database's clock."""

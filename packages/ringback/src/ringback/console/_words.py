@@ -26,7 +26,7 @@ def span(seconds: float) -> str:
     if seconds < 1:
         return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s".replace(".0 ", " ")
     rest, parts = round(seconds), list[tuple[int, str]]()
     for unit, size in _UNITS:
         number, rest = divmod(rest, size)
