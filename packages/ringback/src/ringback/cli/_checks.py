@@ -11,6 +11,7 @@ from ringback import _migrations
 from ringback._errors import MigrationNeeded, RingbackError
 from ringback._store import reports, sqlite
 from ringback._store.reports import Queue
+from ringback.cli import _security_checks
 from ringback.cli._database import Open, shown
 from ringback.cli._findings import Finding, note, ok, problem
 from ringback.cli._output import count
@@ -24,6 +25,8 @@ __all__ = ["contracts", "database", "python", "queue", "refused", "sqlite_librar
 # The first patch of each line that cannot be made to write a mail header that nobody asked for.
 _PYTHON_PATCHES = {(3, 11): 15, (3, 12): 13, (3, 13): 12}
 _OLDEST_POSTGRESQL = 150_000
+# The first SQLite that knows RETURNING.
+_OLDEST_SQLITE = (3, 35, 0)
 _CLOCK_NOTE, _CLOCK_PROBLEM = 2.0, 60.0
 _LATE = 60.0
 
@@ -44,6 +47,12 @@ def python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Finding:
 def sqlite_library(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Finding:
     """The SQLite that this Python is linked with, and the journal mode that follows."""
     name = "SQLite " + ".".join(map(str, version))
+    if version < _OLDEST_SQLITE:
+        return problem(
+            "SQLite",
+            f"{name} does not understand the statements of Ringback (RETURNING)",
+            "Use a Python that is linked with SQLite 3.35 or newer, best 3.51.3, or PostgreSQL.",
+        )
     if sqlite.wal_is_sound(version):
         return ok("SQLite", f"{name} keeps every commit in WAL mode, so Ringback uses WAL")
     return note(
@@ -89,7 +98,8 @@ async def database(opened: Open) -> list[Finding]:
     if any(finding.subject == "tables" and finding.level == "problem" for finding in findings):
         return findings
     seen = await opened.read(lambda c: reports.look_at_queue(c, opened.store.now(c)))
-    return [*findings, *queue(seen), await opened.read(_endpoints)]
+    signing = await opened.read(lambda c: _security_checks.signing_keys(c, opened.store.keys, opened))
+    return [*findings, signing, *queue(seen), await opened.read(_endpoints)]
 
 
 def queue(seen: Queue) -> list[Finding]:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from ringback._errors import RingbackError
 from ringback._guard import Guard, NetworkPolicy
-from ringback.cli import _checks
+from ringback.cli import _checks, _security_checks
 from ringback.cli._database import AppArgument, DatabaseOption, FactoryOption, Place
 from ringback.cli._findings import Finding
 from ringback.cli._options import AsJson
@@ -29,7 +29,7 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at Python, SQLite, the database, its tables, clocks, contracts and what waits.
+    """Look at Python, SQLite, TLS, keys, the database, its tables, clocks, contracts and what waits.
 
     With an app it reads its contracts and uses its network policy; without, the default policy.
     """
@@ -52,13 +52,14 @@ def _judge_url(place: Place, url: str) -> list[Finding]:
 
 
 def _look(place: Place) -> list[Finding]:
-    findings = [_checks.python(), _checks.sqlite_library()]
+    findings = [_checks.python(), _checks.sqlite_library(), _security_checks.openssl()]
     try:
         opened = place.open()
     except RingbackError as error:
         return [*findings, _checks.refused("database", error)]
     if opened.ringback is not None:
         findings += _checks.contracts(opened.ringback)
+    findings.append(_security_checks.master_key(opened.master_keys))
     return findings + opened.run(_checks.database)
 
 
