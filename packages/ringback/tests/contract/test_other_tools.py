@@ -1,11 +1,12 @@
 """Programs of other people on our document: Prism calls the callback, Redocly and Spectral find no flaw.
 
-They come from npm, so these tests take a minute and run with ``make test-long``.
+And Pyright on our calls. They come from npm, so these tests take a minute and run with ``make test-long``.
 """
 
 import asyncio
 import json
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,10 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent
 TOOLS = HERE.parents[3] / ".tools" / "npm"
-PACKAGES = ["@stoplight/prism-cli@5.14.2", "@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3"]
+PACKAGES = [
+    *("@stoplight/prism-cli@5.14.2", "@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3"),
+    "pyright@1.1.414",
+]
 LISTENING = b"Prism is listening"
 
 
@@ -166,6 +170,13 @@ def test_redocly_and_spectral_find_no_flaw(tools: Path, tmp_path: Path) -> None:
     assert [problem["message"] for problem in redocly["problems"]] == []
     spectral = _run(tools, tmp_path, "spectral", "lint", "openapi.json", "--format", "json")
     assert [problem["message"] for problem in spectral] == []
+
+
+def test_pyright_itself_judges_calls_as_its_engine_does(tools: Path) -> None:
+    calls = HERE.parent / "typing"
+    command = [str(tools / "pyright"), "--pythonpath", sys.executable, "--project", str(calls)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def _run(tools: Path, folder: Path, program: str, *arguments: str) -> Any:
