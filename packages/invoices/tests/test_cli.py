@@ -56,7 +56,7 @@ def test_an_account_is_made_shown_rotated_and_disabled(
     assert created["signing_secret"].startswith("whsec_")
     shown = told(run("accounts", "show", "acme", "--json"))
     assert shown == {"account": "acme", "signing_secret": created["signing_secret"]}
-    another = told(run("accounts", "add-key", "acme", "--json"))
+    another = told(run("accounts", "keys", "create", "acme", "--json"))
     assert another["api_key"] != created["api_key"]
     rotated = told(run("accounts", "rotate-secret", "acme", "--json"))
     assert rotated["signing_secret"] != created["signing_secret"]
@@ -65,6 +65,24 @@ def test_an_account_is_made_shown_rotated_and_disabled(
     listed = told(run("accounts", "list", "--json"))
     assert [(row["account"], row["keys"]) for row in listed] == [("acme", 2), ("default", 0)]
     assert listed[0]["disabled_at"]
+
+
+def test_keys_have_scopes_are_listed_by_prefix_and_revoked(
+    run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOICES_DATABASE_URL", database_url)
+    run("accounts", "create", "acme")
+    options = ("--scope", "read", "--scope", "create")
+    made = told(run("accounts", "keys", "create", "acme", *options, "--json"))
+    assert made["api_key"].startswith(made["prefix"] + "_")
+    assert made["scopes"] == ["create", "read"]
+    listed = told(run("accounts", "keys", "list", "acme", "--json"))
+    assert [row["scopes"] for row in listed] == [["create", "read", "manage"], ["create", "read"]]
+    assert all(row["last_used_at"] is None and row["revoked_at"] is None for row in listed)
+    assert run("accounts", "keys", "revoke", made["prefix"])[0] == 0
+    assert told(run("accounts", "keys", "list", "acme", "--json"))[1]["revoked_at"]
+    assert made["api_key"] not in run("accounts", "keys", "list", "acme")[1]
+    assert "shown only now" in run("accounts", "keys", "create", "acme", "--scope", "read")[1]
 
 
 def test_people_see_words_and_tables(run: Run) -> None:
@@ -78,9 +96,12 @@ def test_people_see_words_and_tables(run: Run) -> None:
     ("arguments", "words"),
     [
         (["accounts", "show", "nobody"], "there is no account 'nobody'"),
+        (["accounts", "keys", "create", "nobody"], "there is no account 'nobody'"),
+        (["accounts", "keys", "list", "nobody"], "there is no account 'nobody'"),
+        (["accounts", "keys", "revoke", "inv_00000000"], "there is no key with this prefix"),
         (["accounts", "disable", "nobody"], "there is no account 'nobody'"),
         (["accounts", "create", "Not A Name"], "cannot name an account"),
-        (["accounts", "create", "default"], "add-key default"),
+        (["accounts", "create", "default"], "keys create default"),
         (["serve", "--host", "0.0.0.0", "--port", "0"], "no API key exists yet"),
     ],
 )

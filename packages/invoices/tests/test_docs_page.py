@@ -73,7 +73,7 @@ async def test_every_refusal_is_documented_as_a_problem(service: Any) -> None:
                 if status != "200":
                     assert set(answer["content"]) == {"application/problem+json"}, (path, status)
     statuses = set(document["paths"]["/invoices/"]["post"]["responses"])
-    assert statuses == {"200", "401", "403", "409", "413", "415", "422", "default"}
+    assert statuses == {"200", "400", "401", "403", "409", "413", "415", "422", "429", "default"}
 
 
 def test_the_copied_files_are_those_of_the_named_version() -> None:

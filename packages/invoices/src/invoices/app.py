@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from invoices import __version__, docs_page, errors, migrations
 from invoices.accounts import service as accounts
+from invoices.accounts.usage import KeyUses
 from invoices.database import connect, make_sessions, reading
 from invoices.errors import UnexpectedErrors
 from invoices.invoices import endpoints as invoice_endpoints
@@ -22,6 +23,7 @@ from invoices.payments import endpoints as payment_endpoints
 from invoices.payments.provider import Provider
 from invoices.payments.sandbox import Sandbox
 from invoices.pdf import Renderer
+from invoices.rate_limits import RateLimits
 from invoices.security_headers import SecurityHeaders
 from invoices.settings import Settings
 from ringback import Ringback
@@ -56,6 +58,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = engine
     app.state.sessions = make_sessions(engine)
     app.state.keys_in_use = KeysInUse()
+    app.state.key_uses = KeyUses(app.state.sessions)
+    app.state.rate_limits = RateLimits.from_settings(settings)
     app.state.renderer = renderer = Renderer()
     app.state.provider = Provider.from_settings(settings)
     ringback = Ringback(
@@ -64,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         worker=settings.worker,
         secret_key=settings.signing_keys,
         allow_networks=settings.callback_allow_networks,
+        rate_per_host=settings.callback_rate_per_host or None,
     )
     ringback.acknowledge(invoice_notification, lambda answer: answer.ok)
 
@@ -107,6 +112,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         logger.warning("callbacks may reach these networks beside the public internet: %s", networks)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(app.state.provider.close)
+        await stack.enter_async_context(app.state.key_uses.running())
         if app.state.sandbox is not None:
             await stack.enter_async_context(app.state.sandbox.running())
         yield

@@ -61,17 +61,29 @@ class ServiceError(Exception):
     """
 
     status_code: ClassVar[int] = 400
-    headers: ClassVar[Mapping[str, str]] = {}
+    always: ClassVar[Mapping[str, str]] = {}
+    """Headers of the answer, where a single refusal does not give its own."""
+    sends: ClassVar[Mapping[str, Any]] = {}
+    """What the API's document says of the answer's headers."""
 
-    def __init__(self, detail: str, *, field: str | None = None, place: str = "body") -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        place: str = "body",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.detail = detail
+        self.headers = self.always if headers is None else headers
         self.errors = [FieldError(field=field, place=place, reason=detail)] if field else []
         super().__init__(detail)
 
     @classmethod
     def schema(cls) -> dict[int | str, dict[str, Any]]:
         """This error's entry for `responses=` of an operation."""
-        return {cls.status_code: _documented((cls.__doc__ or "").partition("\n")[0], cls.status_code)}
+        entry = _documented((cls.__doc__ or "").partition("\n")[0], cls.status_code)
+        return {cls.status_code: entry | ({"headers": dict(cls.sends)} if cls.sends else {})}
 
 
 class Invalid(ServiceError):
@@ -96,7 +108,7 @@ class Unauthorized(ServiceError):
     """The request needs a valid API key."""
 
     status_code = 401
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+    always: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(ServiceError):
@@ -109,6 +121,12 @@ class UnsupportedType(ServiceError):
     """The body is not JSON."""
 
     status_code = 415
+
+
+class Unreadable(ServiceError):
+    """The body cannot be read as JSON."""
+
+    status_code = 400
 
 
 class TooLarge(ServiceError):

@@ -38,7 +38,10 @@ class Settings(BaseSettings):
     `database_url` is SQLite in the data folder unless it is given; plain ``sqlite://`` and
     ``postgresql://`` URLs get the driver that the service uses. `base_url` is what links in mails and
     pages begin with; it is never taken from a request's Host header. `callback_allow_networks` are the
-    CIDR networks that callbacks may reach beside the public internet. `seller` is whose name stands on
+    CIDR networks that callbacks may reach beside the public internet; `callback_rate_per_host` is how many
+    each worker makes to one host in a second. `rate_limit` is how many requests an account may send in a
+    second (`rate_limit_burst` at once), `guess_limit` how many wrong keys and links an address; each process
+    counts for itself, 0 means no limit. `seller` is whose name stands on
     invoices. `secret_key` makes the links of the
     hosted pages and encrypts signing secrets; while it is not given, one is made and kept in the data folder.
     Several with commas between them let the first take over from the others. `console_secret` is what
@@ -53,7 +56,13 @@ class Settings(BaseSettings):
     currency: str = "USD"
     seller: str = Field(default="", max_length=120)
     callback_allow_networks: Listed = Field(default_factory=list)
+    callback_rate_per_host: float = Field(default=50, ge=0)
     worker: Literal["embedded", "external"] = "embedded"
+
+    rate_limit: float = Field(default=50, ge=0)
+    rate_limit_burst: int = Field(default=200, ge=1)
+    guess_limit: float = Field(default=1, ge=0)
+    guess_limit_burst: int = Field(default=50, ge=1)
 
     smtp_url: SecretStr | None = None
     mail_from: str = "Invoices <invoices@localhost>"

@@ -123,7 +123,7 @@ async def test_unknown_and_outdated_links_get_one_friendly_answer(shop: Shop) ->
         await session.execute(
             text(f"UPDATE invoices SET page_token_hash = NULL WHERE id = '{invoice['id']}'")
         )
-    tokens = ["x", "%00", "%ff", "a" * 4000, *(secrets.token_urlsafe(32) for _ in range(200))]
+    tokens = ["x", "%00", "%ff", "a" * 4000, *(secrets.token_urlsafe(32) for _ in range(20))]
     urls = [invoice["pay_url"], *(f"{shop.url}/pay/{token}" for token in tokens)]
     pages = await asyncio.gather(*(shop.browser.get(url) for url in urls))
     answers = {(page.status_code, page.text) for page in pages}

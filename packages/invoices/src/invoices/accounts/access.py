@@ -3,7 +3,8 @@
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -11,12 +12,25 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.accounts import keys, repository
-from invoices.accounts.models import Account
+from invoices.accounts.models import Account, ApiKey
+from invoices.accounts.scopes import ALL_SCOPES, Scope, text_of
 from invoices.accounts.service import DEFAULT
 from invoices.database import reading
 from invoices.errors import Forbidden, Unauthorized
+from invoices.rate_limits import RateLimits, TooManyGuesses, TooManyRequests
 
-__all__ = ["AccountDep", "NoAccess", "NoKey", "is_loopback", "refusal_in_open_mode"]
+__all__ = [
+    "REFUSALS",
+    "Caller",
+    "CreatorDep",
+    "ManagerDep",
+    "MissingScope",
+    "NoAccess",
+    "NoKey",
+    "ReaderDep",
+    "is_loopback",
+    "refusal_in_open_mode",
+]
 
 _LOCAL_HOST: Final = re.compile(
     r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE
@@ -33,6 +47,32 @@ class NoKey(Unauthorized):
 
 class NoAccess(Forbidden):
     """No API key exists yet, and the request does not come from this machine."""
+
+
+class MissingScope(Forbidden):
+    """The API key is not meant for this."""
+
+    def __init__(self, needed: Scope, granted: Collection[Scope]) -> None:
+        super().__init__(
+            f"this needs an API key with the scope {needed!s}, and yours has: {text_of(granted)}. "
+            f"The operator makes one with `invoices accounts keys create NAME --scope {needed!s}`.",
+            field="Authorization",
+            place="header",
+            # RFC 6750, section 3.1.
+            headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{needed!s}"'},
+        )
+
+
+REFUSALS: Final = (NoKey, NoAccess, MissingScope, TooManyRequests, TooManyGuesses)
+"""What an operation that asks who calls may answer, for its `responses=`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose request it is, and what it may do."""
+
+    account: Account
+    scopes: frozenset[Scope]
 
 
 def is_loopback(host: str) -> bool:
@@ -59,32 +99,41 @@ def refusal_in_open_mode(peer: str | None, hosts: Iterable[str], names: Iterable
     return None
 
 
-async def current_account(
+async def current_caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Account:
-    """The account that the request speaks for.
+) -> Caller:
+    """Who calls. An account's requests are counted; this machine's own, in the open mode, are not.
 
     Read in a transaction of its own: the request's own one must not be open yet while names are resolved.
     """
+    limits: RateLimits = request.app.state.rate_limits
     async with reading(request.app.state.sessions) as session:
-        if credentials is not None:
-            return await _of_key(session, credentials.credentials)
-        if "authorization" in request.headers or await repository.any_key(session):
-            raise NoKey(
-                "send your API key as `Authorization: Bearer inv_…`", field="Authorization", place="header"
-            )
-        return await _of_this_machine(request, session)
+        if credentials is None:
+            if "authorization" in request.headers or await repository.any_key(session):
+                raise NoKey(
+                    "send your API key as `Authorization: Bearer inv_…`",
+                    field="Authorization",
+                    place="header",
+                )
+            return Caller(await _of_this_machine(request, session), ALL_SCOPES)
+        found = await _of_key(session, credentials.credentials)
+    if found is None:
+        limits.count_guess(request)
+        raise NoKey("this API key is not valid, or was revoked", field="Authorization", place="header")
+    key, account = found
+    limits.count_request(account.id)
+    request.app.state.key_uses.note(key.prefix)
+    return Caller(account, key.granted)
 
 
-async def _of_key(session: AsyncSession, text: str) -> Account:
+async def _of_key(session: AsyncSession, text: str) -> tuple[ApiKey, Account] | None:
     prefix = keys.prefix_of(text)
     found = await repository.key(session, prefix) if prefix else None
-    if found is not None:
-        key, account = found
-        is_right = hmac.compare_digest(key.digest, keys.digest(text))
-        if is_right and key.revoked_at is None and account.disabled_at is None:
-            return account
-    raise NoKey("this API key is not valid, or was revoked", field="Authorization", place="header")
+    if found is None:
+        return None
+    key, account = found
+    is_right = hmac.compare_digest(key.digest, keys.digest(text))
+    return found if is_right and key.revoked_at is None and account.disabled_at is None else None
 
 
 async def _of_this_machine(request: Request, session: AsyncSession) -> Account:
@@ -103,4 +152,18 @@ async def _of_this_machine(request: Request, session: AsyncSession) -> Account:
     return account
 
 
-AccountDep = Annotated[Account, Depends(current_account)]
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """Gives the caller's account where its key has the scope."""
+
+    scope: Scope
+
+    def __call__(self, caller: Annotated[Caller, Depends(current_caller)]) -> Account:
+        if self.scope not in caller.scopes:
+            raise MissingScope(self.scope, caller.scopes)
+        return caller.account
+
+
+CreatorDep = Annotated[Account, Depends(_Allowed(Scope.CREATE))]
+ReaderDep = Annotated[Account, Depends(_Allowed(Scope.READ))]
+ManagerDep = Annotated[Account, Depends(_Allowed(Scope.MANAGE))]

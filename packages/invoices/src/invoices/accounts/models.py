@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from invoices.accounts.scopes import Scope, scopes_of
 from invoices.database import Base, Moment
 
 
@@ -19,12 +20,22 @@ class Account(Base):
 
 
 class ApiKey(Base):
-    """A key of an account. Only its digest is stored; the prefix finds it and shows it in lists."""
+    """A key of an account. Only its digest is stored; the prefix finds it and shows it in lists.
+
+    `scopes` holds the words of `Scope` with spaces between them. `last_used_at` is a minute late at most.
+    """
 
     __tablename__ = "api_keys"
 
     prefix: Mapped[str] = mapped_column(String(16), primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
     digest: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
+    last_used_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    @property
+    def granted(self) -> frozenset[Scope]:
+        """What the key may be used for."""
+        return scopes_of(self.scopes)

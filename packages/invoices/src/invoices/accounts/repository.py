@@ -1,15 +1,15 @@
 """Every query about accounts and API keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.accounts.models import Account, ApiKey
 
-__all__ = ["add", "add_key", "any_key", "get", "key", "listed"]
+__all__ = ["add", "add_key", "any_key", "get", "key", "keys_of", "listed", "note_uses"]
 
 
 async def add(session: AsyncSession, account_id: str, created_at: datetime) -> bool:
@@ -54,6 +54,21 @@ async def key(session: AsyncSession, prefix: str) -> tuple[ApiKey, Account] | No
     statement = select(ApiKey, Account).join(Account).where(ApiKey.prefix == prefix)
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+async def keys_of(session: AsyncSession, account_id: str) -> Sequence[ApiKey]:
+    """An account's keys, the oldest first, those that were revoked too."""
+    statement = select(ApiKey).where(ApiKey.account_id == account_id)
+    return (await session.scalars(statement.order_by(ApiKey.created_at, ApiKey.prefix))).all()
+
+
+async def note_uses(session: AsyncSession, uses: Mapping[str, datetime]) -> None:
+    """Store when keys were last used, by their prefixes; a later time that is stored stays."""
+    # In one order everywhere, so that two processes never wait for each other.
+    for prefix, used_at in sorted(uses.items()):
+        earlier = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < used_at)
+        statement = update(ApiKey).where(ApiKey.prefix == prefix, earlier).values(last_used_at=used_at)
+        await session.execute(statement, execution_options={"synchronize_session": False})
 
 
 async def any_key(session: AsyncSession) -> bool:

@@ -1,7 +1,7 @@
 """What an operator does with accounts, in the caller's transaction."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.accounts import keys, repository
 from invoices.accounts.models import Account, ApiKey
+from invoices.accounts.scopes import ALL_SCOPES, Scope, text_of
 from invoices.operating import OperatorError
 from ringback import Ringback
 
@@ -17,12 +18,15 @@ __all__ = [
     "DEFAULT",
     "AccountError",
     "Credentials",
-    "add_key",
+    "IssuedKey",
     "create",
+    "create_key",
     "disable",
     "ensure_default",
     "is_open",
+    "keys_of",
     "listed",
+    "revoke_key",
     "rotate_secret",
     "show",
 ]
@@ -46,6 +50,16 @@ class Credentials:
     api_key: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key that was made now, and is readable only now."""
+
+    account: str
+    api_key: str
+    prefix: str
+    scopes: tuple[Scope, ...]
+
+
 async def ensure_default(session: AsyncSession) -> None:
     """Make the open mode's account where it is missing."""
     await repository.add(session, DEFAULT, datetime.now(UTC))
@@ -59,18 +73,47 @@ async def create(session: AsyncSession, ringback: Ringback, name: str) -> Creden
         )
     if not await repository.add(session, name, datetime.now(UTC)):
         raise AccountError(
-            f"there is an account {name!r} already; `invoices accounts add-key {name}` gives it another key"
+            f"there is an account {name!r} already; `invoices accounts keys create {name}` gives it "
+            "another key"
         )
-    return await add_key(session, ringback, name)
+    key = await create_key(session, name)
+    return Credentials(name, await ringback.signing_secret(session, owner=name), key.api_key)
 
 
-async def add_key(session: AsyncSession, ringback: Ringback, name: str) -> Credentials:
-    """Give an account another key, which is readable only now."""
+async def create_key(session: AsyncSession, name: str, scopes: Iterable[Scope] = ALL_SCOPES) -> IssuedKey:
+    """Give an account another key with these rights; the others stay valid."""
     await _existing(session, name)
+    granted = text_of(scopes)
+    if not granted:
+        raise AccountError(f"a key needs a scope at least: {', '.join(Scope)}")
     key = keys.new_key()
-    row = ApiKey(prefix=key.prefix, account_id=name, digest=key.digest, created_at=datetime.now(UTC))
+    row = ApiKey(
+        prefix=key.prefix,
+        account_id=name,
+        digest=key.digest,
+        scopes=granted,
+        created_at=datetime.now(UTC),
+    )
     await repository.add_key(session, row)
-    return Credentials(name, await ringback.signing_secret(session, owner=name), key.text)
+    return IssuedKey(name, key.text, key.prefix, tuple(Scope(word) for word in granted.split()))
+
+
+async def keys_of(session: AsyncSession, name: str) -> Sequence[ApiKey]:
+    """An account's keys, the oldest first, those that were revoked too."""
+    await _existing(session, name)
+    return await repository.keys_of(session, name)
+
+
+async def revoke_key(session: AsyncSession, prefix: str) -> ApiKey:
+    """Refuse a key from now on; the whole key will do as well as its prefix. Twice changes nothing."""
+    found = await repository.key(session, keys.prefix_of(prefix) or prefix)
+    if found is None:
+        raise AccountError(
+            "there is no key with this prefix; `invoices accounts keys list NAME` shows an account's keys"
+        )
+    key, _account = found
+    key.revoked_at = key.revoked_at or datetime.now(UTC)
+    return key
 
 
 async def show(session: AsyncSession, ringback: Ringback, name: str) -> Credentials:

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from invoices.accounts.access import AccountDep, NoAccess, NoKey
+from invoices.accounts.access import REFUSALS, CreatorDep, ManagerDep, ReaderDep
 from invoices.database import ReadSessionDep, SessionDep, reading
-from invoices.errors import Invalid, ServiceError, TooLarge, UnsupportedType, responses
+from invoices.errors import Invalid, ServiceError, TooLarge, Unreadable, UnsupportedType, responses
 from invoices.exact_json import ExactJsonRoute
 from invoices.invoices import money, schemas, service
 from invoices.invoices.callbacks import invoices_callback_router
+from invoices.invoices.deliveries import delivery_of
 from invoices.invoices.idempotency import IdempotencyKey, KeyInUse, KeyReused, Once
 from invoices.invoices.lifecycle import Status
 from invoices.invoices.models import Invoice
@@ -32,7 +33,7 @@ router = APIRouter(
     prefix="/invoices",
     tags=["invoices"],
     route_class=ExactJsonRoute,
-    responses=responses(NoKey, NoAccess, Invalid),
+    responses=responses(*REFUSALS, Invalid),
 )
 
 InvoiceIdPath = Annotated[str, Path(max_length=255, description="Your own word for the invoice.")]
@@ -49,7 +50,7 @@ def _ringback(request: Request) -> Ringback:
 
 
 async def _held_key(
-    request: Request, account: AccountDep, idempotency_key: IdempotencyKey = None
+    request: Request, account: CreatorDep, idempotency_key: IdempotencyKey = None
 ) -> AsyncIterator[str | None]:
     async with request.app.state.keys_in_use.hold(account.id, idempotency_key):
         yield idempotency_key
@@ -64,11 +65,13 @@ HeldKeyDep = Annotated[str | None, Depends(_held_key, scope="function")]
 @router.post(
     "/",
     callbacks=invoices_callback_router.routes,
-    responses=responses(service.IdConflict, KeyInUse, TooLarge, UnsupportedType, Invalid, KeyReused),
+    responses=responses(
+        Unreadable, service.IdConflict, KeyInUse, TooLarge, UnsupportedType, Invalid, KeyReused
+    ),
 )
 async def create_invoice(
     invoice: schemas.Invoice,
-    account: AccountDep,
+    account: CreatorDep,
     key: HeldKeyDep,
     callbacks: Callbacks,
     session: SessionDep,
@@ -94,7 +97,7 @@ async def create_invoice(
 
 @router.get("/")
 async def list_invoices(
-    account: AccountDep,
+    account: ReaderDep,
     session: ReadSessionDep,
     settings: SettingsDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -112,7 +115,7 @@ async def list_invoices(
 @router.get("/{invoice_id}", responses=responses(service.InvoiceNotFound))
 async def read_invoice(
     invoice_id: InvoiceIdPath,
-    account: AccountDep,
+    account: ReaderDep,
     session: ReadSessionDep,
     settings: SettingsDep,
     ringback: RingbackDep,
@@ -132,7 +135,7 @@ async def read_invoice(
 )
 async def read_pdf(
     invoice_id: InvoiceIdPath,
-    account: AccountDep,
+    account: ReaderDep,
     settings: SettingsDep,
     request: Request,
 ) -> Response:
@@ -150,10 +153,13 @@ async def read_pdf(
     return Response(pdf, media_type="application/pdf")
 
 
-@router.post("/{invoice_id}/void", responses=responses(service.InvoiceNotFound, service.TransitionRefused))
+@router.post(
+    "/{invoice_id}/void",
+    responses=responses(Unreadable, service.InvoiceNotFound, service.TransitionRefused, TooLarge),
+)
 async def void_invoice(
     invoice_id: InvoiceIdPath,
-    account: AccountDep,
+    account: ManagerDep,
     session: SessionDep,
     settings: SettingsDep,
     ringback: RingbackDep,
@@ -167,27 +173,11 @@ async def _detail(
     row: Invoice, session: SessionDep, settings: Settings, ringback: Ringback
 ) -> schemas.InvoiceDetail:
     reports = await ringback.deliveries(session, owner=row.account_id, key=row.id)
+    now = datetime.now(UTC)
     deliveries = [
-        schemas.Delivery(
-            id=report.id,
-            callback=report.callback,
-            url=report.url,
-            state=report.state,
-            attempts=report.attempts,
-            next_attempt_at=_moment(report.next_attempt_at),
-            status_code=report.status_code,
-            verdict=report.verdict,
-            created_at=datetime.fromtimestamp(report.created_at, UTC),
-            finished_at=_moment(report.finished_at),
-        )
-        for report in reports
-        if report.callback is not None and report.key == row.id
+        delivery_of(report, now) for report in reports if report.callback is not None and report.key == row.id
     ]
     return schemas.InvoiceDetail(**_state(row, settings), deliveries=deliveries)
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _state(row: Invoice, settings: Settings) -> dict[str, Any]:

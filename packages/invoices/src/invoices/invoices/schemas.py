@@ -116,11 +116,15 @@ class Delivery(BaseModel):
     id: str = Field(description="The `webhook-id`, the same in every attempt.")
     callback: str = Field(description="The callback's name in this document.")
     url: str = Field(description="The URL that is called.")
-    state: str = Field(description="pending, waiting, sending, delivered, dead or cancelled.")
+    state: str = Field(description="pending, waiting, delivered, dead or cancelled.")
     attempts: int = Field(description="How often it was tried.")
-    next_attempt_at: datetime | None = Field(description="When it is tried next, if it is.")
+    next_attempt_at: datetime | None = Field(
+        description="When it is tried next, if it is: in this minute at the latest."
+    )
     status_code: int | None = Field(description="Your last answer's status.")
-    verdict: str | None = Field(description="What came of the last attempt.")
+    verdict: str | None = Field(
+        description="What came of it, in words: what your answer was, or that none was usable."
+    )
     created_at: datetime
     finished_at: datetime | None
 

@@ -1,6 +1,7 @@
 """The hosted invoice: what it says, and the way from it to the payment provider and back."""
 
 import logging
+import math
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +16,7 @@ from invoices.payments.provider import Refused, Unavailable
 from invoices.payments.service import Bill, Cashier, UnknownLink
 from invoices.pdf import InvoicePdf, PdfFailed, Renderer
 from invoices.pdf.text import file_stem
+from invoices.rate_limits import RateLimits
 
 __all__ = ["router"]
 
@@ -105,7 +107,11 @@ def _invoice(
 
 
 def _unknown(request: Request) -> Response:
-    return page(request, "unknown.html", testing=_testing(request), status_code=404)
+    """The same page for every link that opens nothing; whoever tries many is told to wait."""
+    limits: RateLimits = request.app.state.rate_limits
+    wait = limits.guess_wait(request)
+    status_code, headers = (429, {"Retry-After": str(math.ceil(wait))}) if wait else (404, None)
+    return page(request, "unknown.html", testing=_testing(request), status_code=status_code, headers=headers)
 
 
 def _here(request: Request, token: str) -> str:
