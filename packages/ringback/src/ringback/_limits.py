@@ -14,6 +14,7 @@ _FIRST_REST: Final = 5.0
 _LONGEST_REST: Final = 60.0
 _SLOW_AFTER: Final = 1.0
 _LOOK_AT: Final = 8
+_REMEMBERED: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -118,11 +119,12 @@ class Share:
         self._by_destination[destination] -= 1
         if not self._by_destination[destination]:
             del self._by_destination[destination]
+        if not prompt:
             self._prompt.discard(destination)
-        elif prompt:
+        elif len(self._prompt) < _REMEMBERED:
             self._prompt.add(destination)
         else:
-            self._prompt.discard(destination)
+            self._prompt = {destination}
 
     @property
     def prompt_destinations(self) -> int:
@@ -134,7 +136,7 @@ class Share:
         return self._by_destination[destination]
 
     def is_prompt(self, destination: str) -> bool:
-        """Whether attempts run there and the last one to end was quick."""
+        """Whether the last attempt to end there was quick."""
         return destination in self._prompt
 
     @property

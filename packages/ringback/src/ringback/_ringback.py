@@ -38,7 +38,7 @@ class Ringback(CallersSide):
     `database` is the app's own async engine, or a URL; the default is a SQLite file beside the process.
     With ``worker="embedded"`` deliveries leave from the app's own process while its lifespan runs; with
     ``worker="external"`` it is ``ringback worker module:app`` processes that deliver. Where `database` is a
-    pooler in transaction mode, `direct_database` reaches PostgreSQL itself, so that workers hear of commits at
+    pooler in transaction mode, `direct_database` reaches PostgreSQL itself: workers then hear of commits at
     once; without it they poll.
 
     `secret_key` encrypts signing secrets in the database: a text of ``ringback keys new-master``, several

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from ringback._attempt import log_attempt
 from ringback._limits import Breaker, Ready, Share
@@ -16,6 +16,10 @@ from ringback._types import State
 from ringback._verdict import Verdict
 
 logger = logging.getLogger("ringback.worker")
+
+
+# How many times its places a prompt destination may have claimed and ready: enough for one large transaction.
+_AHEAD: Final = 3
 
 
 class Courier(Protocol):
@@ -65,15 +69,20 @@ class Running:
         """Whether more will end soon."""
         return len(self._tasks) > 1
 
+    @property
+    def busy_for_now(self) -> bool:
+        """Whether enough is ready for the time of another transaction, and few results wait."""
+        return len(self._ready) > self.share.limit and len(self.results) < 2 * self.share.limit
+
     def room(self) -> int:
         """How many deliveries can be taken on in all: free places, and where it goes quickly some more."""
-        ahead = self.share.limit if self.share.prompt_destinations else 0
+        ahead = _AHEAD * self.share.limit if self.share.prompt_destinations else 0
         return self.share.room() + ahead - len(self._ready)
 
     def room_for(self, destination: str) -> int:
         """How many can be taken on for one destination; some to have ready where answers come promptly."""
         cap = self.cap(destination)
-        ahead = cap if cap > 1 and self.share.is_prompt(destination) else 0
+        ahead = _AHEAD * cap if cap > 1 and self.share.is_prompt(destination) else 0
         return cap + ahead - self.share.running_to(destination) - self._ready.waiting_for(destination)
 
     def cap(self, destination: str) -> int:

@@ -127,6 +127,7 @@ def literal_address(host: str) -> IPAddress | None:
     return IPv4Address(host) if _QUAD.fullmatch(host) else None
 
 
+@lru_cache(maxsize=4096)
 def _read_authority(authority: str) -> tuple[str, int | None]:
     if "@" in authority:
         raise InvalidUrl("user name and password are not allowed in the URL; remove everything before the @")

@@ -1,7 +1,6 @@
 """What an attempt's end means: the one table of what counts as delivered."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ringback._types import State
 
@@ -19,8 +18,7 @@ _HINTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The end of one attempt, in the words that operators read.
 
     `state` is delivered, dead, or pending for "again by the schedule". `breach` says what in the answer

@@ -5,7 +5,8 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
@@ -18,6 +19,8 @@ from ringback._store.claims import Claimed
 from ringback._store.results import Result
 from ringback._store.store import Store
 from ringback._upkeep import Upkeep
+
+_MOST_GATHERINGS: Final = 6
 
 logger = logging.getLogger("ringback.worker")
 
@@ -122,7 +125,10 @@ class Worker:
             async with asyncio.timeout(self._settings.poll):
                 await self._event.wait()
         if self._running.many and self._settings.gather:
-            await asyncio.sleep(self._settings.gather)
+            for _ in range(_MOST_GATHERINGS):
+                await asyncio.sleep(self._settings.gather)
+                if not self._running.busy_for_now:
+                    break
 
     async def _turn(self) -> bool:
         """One transaction: record, give back, claim. True when there is surely more to do at once."""
@@ -157,8 +163,8 @@ class Worker:
         """Record one by one, without the texts of those that the database refuses: they hold up the rest."""
         results, self._running.results = self._running.results, []
         for result in results:
-            bare = replace(
-                result, response=None, breach=None, verdict="its end could not be stored as it was"
+            bare = result._replace(
+                response=None, breach=None, verdict="its end could not be stored as it was"
             )
             for version in (result, bare):
                 with suppress(DataError, IntegrityError):

@@ -1,8 +1,7 @@
 """Statements that write down what became of attempts; a worker that comes too late is refused."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Float, and_, bindparam, case, func, null, select, update
 
@@ -11,8 +10,7 @@ from ringback._store.tables import attempts, deliveries, endpoints, in_state
 from ringback._types import State
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of one attempt: the one value that is recorded.
 
     `state` is the delivery's next one: delivered, dead, or pending with `delay` seconds to the next
