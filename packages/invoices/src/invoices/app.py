@@ -60,11 +60,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.keys_in_use = KeysInUse()
     app.state.key_uses = KeyUses(app.state.sessions)
     app.state.rate_limits = RateLimits.from_settings(settings)
-    app.state.renderer = renderer = Renderer()
+    app.state.renderer = Renderer()
     app.state.provider = Provider.from_settings(settings)
+    ringback = _make_ringback(app, settings)
+    docs_page.install(app)
+    app.include_router(invoice_endpoints.router)
+    app.include_router(payment_endpoints.router)
+    app.include_router(page_endpoints.router)
+    app.include_router(ringback.jwks_router(), responses=errors.responses(errors.Invalid))
+    _mount_sandbox(app, settings)
+    if secret := settings.console_secret.get_secret_value():
+        app.mount("/console", Console(ringback, secret=secret, base_url=settings.site, title="Invoices"))
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimits)
+    app.add_middleware(UnexpectedErrors)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _make_ringback(app: FastAPI, settings: Settings) -> Ringback:
+    """What delivers callbacks and mails, and when a callback counts as acknowledged."""
     ringback = Ringback(
         app,
-        database=engine,
+        database=app.state.engine,
         worker=settings.worker,
         secret_key=settings.signing_keys,
         allow_networks=settings.callback_allow_networks,
@@ -76,20 +94,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with reading(app.state.sessions) as session:
             return await invoice_service.link_to(session, settings, pk)
 
-    ringback.channel("mail", MailChannel(settings, link_to, renderer=renderer), timeout=MAIL_TIMEOUT)
-    docs_page.install(app)
-    app.include_router(invoice_endpoints.router)
-    app.include_router(payment_endpoints.router)
-    app.include_router(page_endpoints.router)
-    app.include_router(ringback.jwks_router())
-    _mount_sandbox(app, settings)
-    if secret := settings.console_secret.get_secret_value():
-        app.mount("/console", Console(ringback, secret=secret, base_url=settings.site, title="Invoices"))
-    # The last one added is the outermost.
-    app.add_middleware(BodyLimits)
-    app.add_middleware(UnexpectedErrors)
-    app.add_middleware(SecurityHeaders)
-    return app
+    ringback.channel(
+        "mail", MailChannel(settings, link_to, renderer=app.state.renderer), timeout=MAIL_TIMEOUT
+    )
+    return ringback
 
 
 def _mount_sandbox(app: FastAPI, settings: Settings) -> None:
