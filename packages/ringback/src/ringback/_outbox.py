@@ -144,11 +144,7 @@ class Outbox:
         """Store one callback for the target of `key`; None when that target has no URL for it."""
         contract = contract_meant(self._contracts(), callback, operation)
         payload = contract.dump(*arguments[0], **arguments[1])
-        if len(payload.body) > _MAX_BODY:
-            raise RingbackError(
-                f"The payload of {contract.callback!r} has {len(payload.body):,} bytes, and a callback may "
-                f"have {_MAX_BODY:,}. Send a link or an id instead."
-            )
+        _check_size(contract, payload.body)
         look_up = self._targets.take_sequence if options.ordered else self._targets.find
         target = look_up(connection, owner, contract.operation, key)
         if target is None:
@@ -246,6 +242,14 @@ class Outbox:
             destination=values["url"],
             body=values["body"],
             key=values["idempotency_key"],
+        )
+
+
+def _check_size(contract: Contract, body: bytes) -> None:
+    if len(body) > _MAX_BODY:
+        raise RingbackError(
+            f"The payload of {contract.callback!r} has {len(body):,} bytes, and a callback may have "
+            f"{_MAX_BODY:,}. Send a link or an id instead."
         )
 
 

@@ -59,8 +59,12 @@ class TargetStore:
         )
         self._operations = select(t.operation, t.urls).where(mine[0], mine[2])
         self._add_delivery = self._delivery_insert(dialect)
+        self._existing = self._existing_select()
+
+    @staticmethod
+    def _existing_select() -> Any:
         d = deliveries.c
-        self._existing = select(d.id, d.message_id, d.state).where(
+        return select(d.id, d.message_id, d.state).where(
             d.idempotency_key == bindparam("p_key"),
             d.channel == bindparam("p_channel"),
             d.owner == bindparam("p_owner"),
