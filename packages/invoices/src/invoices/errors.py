@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["FieldError", "Problem", "ProblemResponse", "ServiceError", "install", "responses"]
@@ -192,9 +193,22 @@ def _invalid(_request: Request, error: Exception) -> ProblemResponse:
     return ProblemResponse(422, detail, errors[:50])
 
 
-def _http(_request: Request, error: Exception) -> ProblemResponse:
+def _http(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)
-    return ProblemResponse(error.status_code, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
+    return ProblemResponse(error.status_code, str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What this path takes (RFC 9110, section 15.5.6). Starlette names the methods of one route only."""
+
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") if takes(method)]
 
 
 def _busy(_request: Request, error: Exception) -> ProblemResponse:

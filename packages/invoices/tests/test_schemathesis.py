@@ -1,0 +1,81 @@
+"""The service against its own document: requests that Schemathesis makes up, right ones and wrong ones."""
+
+import asyncio
+import json
+import logging
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from invoices.accounts import service as accounts
+
+# A URL or a cursor that the schema allows may still be none of ours.
+BEYOND_THE_SCHEMA = "positive_data_acceptance"
+# In the open mode this machine needs no key, which no document can say.
+OPEN_MODE = f"{BEYOND_THE_SCHEMA},ignored_auth,missing_required_header,negative_data_rejection"
+
+
+async def try_everything(service: Any, folder: Path, seconds: int, excluded: str, key: str | None) -> None:
+    """Run it for so long; any 5xx, status or body that is not documented fails, with what was sent."""
+    document = folder / "openapi.json"
+    document.write_text(json.dumps(await strict_document(service.client)))
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "run",
+            str(document),
+            "--url",
+            str(service.client.base_url),
+        ),
+        *("--checks", "all", "--exclude-checks", excluded, "--max-time", str(seconds)),
+        *("--max-examples", "10" if seconds < 60 else "200"),
+        *("--no-color", "--generation-database", "none", "--continue-on-failure"),
+        *(("--header", f"Authorization: Bearer {key}") if key else ()),
+    ]
+    process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=PIPE, stderr=STDOUT)
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert "Tested: 7" in output.decode(), output.decode()
+
+
+async def strict_document(client: httpx.AsyncClient) -> dict[str, Any]:
+    """The published document without "default", so that every status that it does not name is wrong."""
+    document: dict[str, Any] = (await client.get("/openapi.json")).json()
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("default", None)
+    return document
+
+
+@pytest.fixture(params=[8, pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
+def seconds(request: pytest.FixtureRequest) -> int:
+    value: int = request.param
+    return value
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_without_keys_every_answer_is_as_documented(
+    start_service: Any, tmp_path: Path, seconds: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    async with start_service() as service:
+        await try_everything(service, tmp_path, seconds, OPEN_MODE, None)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_with_a_key_every_answer_is_as_documented(
+    start_service: Any, tmp_path: Path, seconds: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    async with start_service(rate_limit=0, guess_limit=0) as service:
+        async with service.app.state.sessions.begin() as session:
+            made = await accounts.create(session, service.app.state.ringback, "acme")
+        await try_everything(service, tmp_path, seconds, BEYOND_THE_SCHEMA, made.api_key)
+    assert caplog.records == []
