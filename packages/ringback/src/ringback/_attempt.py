@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ringback._channels import Channel
+from ringback._errors import InvalidUrl
 from ringback._openapi.answer import Answers
 from ringback._schedule import parse_retry_after
 from ringback._signing import sign
@@ -80,6 +81,8 @@ class HttpAttempts:
         try:
             request = self._request(owed, secrets)
             response = await self._transport.send(request, timeout=self._timeout, reuse=owed.owner)
+        except InvalidUrl as error:  # stored by a version that took it
+            return _judge_failure(Failure(FailureReason.BLOCKED, str(error)))
         except Failure as failure:
             return _judge_failure(failure)
         return self._judge(response, answers, acknowledges)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from standardwebhooks import Webhook
 
 from ringback._signing import new_secret
 from ringback.receiver import InvalidSignature, Receiver
@@ -75,11 +74,3 @@ async def test_for_a_day_the_old_key_signs_beside_the_new_one_and_then_no_more(
         assert accepts(provider, request, new)
         assert not accepts(provider, request, old)
         assert kinds(request).count(kind) == 1
-
-
-async def test_the_public_library_accepts_a_request_with_both_signatures(provider: Provider) -> None:
-    await provider.ask(provider.ringback.public_key, owner="acme")
-    request = await provider.called("acme")
-    secret = await provider.ask(provider.ringback.signing_secret, owner="acme")
-    event = Webhook(secret).verify(request.body, dict(request.headers))
-    assert event == {"description": "Payment celebration", "paid": True}
