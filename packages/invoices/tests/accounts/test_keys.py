@@ -88,6 +88,7 @@ async def test_a_keys_last_use_is_written_behind_the_requests(service: Any, make
     await service.app.state.key_uses.write()
     async with service.app.state.sessions() as session:
         (row,) = await accounts.keys_of(session, "acme")
+    assert row.last_used_at is not None
     assert before <= row.last_used_at <= datetime.now(UTC)
 
 
