@@ -12,8 +12,9 @@ from bench.catalogue import Subject
 from bench.given import Numbers
 from bench.lines import LINES, Line
 from bench.plot import draw
+from bench.precedence import take_the_other_core
 from bench.rounds import groups, run_rounds
-from bench.surroundings import Surroundings, take_the_other_core
+from bench.surroundings import Surroundings
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -27,6 +28,7 @@ def main(
     ] = False,
     rounds: Annotated[int | None, typer.Option(min=1, help="How often all take their turn.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Name the lines and stop.")] = False,
+    in_memory: Annotated[bool, typer.Option("--in-memory", help="Databases in memory; not kept.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print every figure of every run.")] = False,
 ) -> None:
     """Measure what Ringback does beside its peers, as ratios within the same minutes."""
@@ -38,7 +40,7 @@ def main(
     take_the_other_core()
     facts = machine.describe()
     turns = rounds or (2 if quick else 5)
-    with _progress(lines, turns) as progress, Surroundings() as surroundings:
+    with _progress(lines, turns) as progress, Surroundings(on_disk=not in_memory) as surroundings:
         task = progress.task_ids[0]
 
         def told(subject: Subject, numbers: Numbers | str) -> None:
@@ -55,7 +57,7 @@ def main(
         figures = run_rounds(lines, surroundings, rounds=turns, share=0.2 if quick else 1.0, told=told)
     entries = [report.entry(line, figures) for line in lines]
     console.print(report.table(entries))
-    if not quick:
+    if not (quick or in_memory):
         draw(report.write(RESULTS / "results.json", facts, entries, figures), RESULTS / "results.svg")
     raise typer.Exit(any(one["met"] is False for one in entries))
 

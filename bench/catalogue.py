@@ -33,8 +33,10 @@ _PG = ("nginx", "postgresql")
 _STUCK = {"hanging": 0.9}
 
 
-def _worker(name: str, title: str, count: int, needs: tuple[str, ...], *group: str, **more: Any) -> Subject:
-    return Subject(name, title, "ringback_worker", count, needs, *group, **more)
+def _worker(
+    name: str, title: str, count: int, needs: tuple[str, ...], group: str = "speed", **more: Any
+) -> Subject:
+    return Subject(name, title, "ringback_worker", count, needs, group, **more)
 
 
 def _both(name: str, title: str, module: str, deliveries: int, group: str, **more: Any) -> Iterator[Subject]:

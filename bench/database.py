@@ -10,18 +10,22 @@ from pathlib import Path
 import asyncpg
 from testkit import postgresql
 
+from bench.precedence import children_go_first
+
 # The tests' server forgets on purpose; this one must not. Everything else is PostgreSQL's default.
 _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 
 
 @contextmanager
-def durable_server() -> Iterator[postgresql.Server]:
-    """A PostgreSQL of our own with its files on the disk, where a flush is a flush."""
-    folder = Path(tempfile.mkdtemp(prefix="ringback-bench-pg-", dir="/var/tmp"))
+def durable_server(place: str) -> Iterator[postgresql.Server]:
+    """A PostgreSQL of our own with its files in `place`."""
+    folder = Path(tempfile.mkdtemp(prefix="ringback-bench-pg-", dir=place))
     try:
         with contextmanager(postgresql._own_server)(folder) as server:
             asyncio.run(_make_durable(server))
-            yield server
+            postmaster = int((folder / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
+            with children_go_first(postmaster):
+                yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -17,10 +17,14 @@ from bench.receiver import find, free_port, nginx, until_open
 
 
 class Surroundings(ExitStack):
-    """Starts each server once and stops them all at the end of the block."""
+    """Starts each server once and stops them all at the end of the block.
 
-    def __init__(self) -> None:
+    Databases are on the disk, where a flush is a flush; or in memory, for tuning beside a busy disk.
+    """
+
+    def __init__(self, *, on_disk: bool = True) -> None:
         super().__init__()
+        self._place = "/var/tmp" if on_disk else "/dev/shm"
         self._running: dict[str, Any] = {}
         self._kept: dict[str, str] = {}
         self._folder = Path()
@@ -29,10 +33,8 @@ class Surroundings(ExitStack):
         super().__enter__()
         # Secrets are sealed in the database as in production, with a key that need not be secret here.
         os.environ.setdefault("RINGBACK_KEY", "development")
-        # Not /tmp, which is memory on some machines: a flush must be a flush.
-        self._folder = Path(
-            self.enter_context(tempfile.TemporaryDirectory(prefix="ringback-bench-", dir="/var/tmp"))
-        )
+        folder = tempfile.TemporaryDirectory(prefix="ringback-bench-", dir=self._place)
+        self._folder = Path(self.enter_context(folder))
         self._folder.chmod(0o755)
         return self
 
@@ -56,7 +58,7 @@ class Surroundings(ExitStack):
         return Given(deliveries=deliveries, concurrency=subject.concurrency, **values)
 
     def _database(self, subject: Subject) -> str:
-        server = self._once("postgresql", durable_server)
+        server = self._once("postgresql", lambda: durable_server(self._place))
         if not subject.keeps:
             return str(server.create_database())
         if subject.name not in self._kept:
@@ -82,17 +84,3 @@ def _redis(folder: Path) -> Any:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def take_the_other_core() -> None:
-    """Leave the first core to the process under test; servers and this process take the second.
-
-    Where the system allows it they also go before other programs, so that a busy machine disturbs less.
-    """
-    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[1]})
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-        Path("/proc/self/autogroup").write_text("-15", encoding="ascii")
-    except OSError:
-        pass
