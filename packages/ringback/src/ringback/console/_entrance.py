@@ -79,7 +79,9 @@ class Entrance:
         sessions = self._console.sessions
         known = sessions.read(request.cookies.get(self._cookie_name(request)))
         session = known or sessions.begin()
-        return Visit(session, sessions.token(session), session.operator, is_new=known is None)
+        # A form from another site comes without our cookie: a new one here would sign the operator out.
+        is_new = known is None and request.method == "GET"
+        return Visit(session, sessions.token(session), session.operator, is_new=is_new)
 
     async def _judge_visitor(self, request: Request, visit: Visit, path: str) -> Response | None:
         if self._console.authenticate is not None:
@@ -103,7 +105,7 @@ class Entrance:
         except (ValueError, TimeoutError, ClientDisconnect):
             return error_page(request, HTTPStatus.BAD_REQUEST)
         visit.form = dict(fields)
-        if visit.is_new or not self._console.sessions.is_token(visit.session, visit.form.get(TOKEN, "")):
+        if not self._console.sessions.is_token(visit.session, visit.form.get(TOKEN, "")):
             return error_page(request, HTTPStatus.FORBIDDEN, reason="token")
         return None
 
@@ -143,12 +145,12 @@ def _is_from_here(request: Request, origin: str) -> bool:
 
 
 async def _read(request: Request) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/x-www-form-urlencoded":
-        raise ValueError("not a form of a page")
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MAX_FORM:
             raise ValueError("too large")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and media_type != "application/x-www-form-urlencoded":
+        raise ValueError("not a form of a page")
     return body
