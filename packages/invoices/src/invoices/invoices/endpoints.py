@@ -11,6 +11,7 @@ from invoices.database import ReadSessionDep, SessionDep, reading
 from invoices.errors import Invalid, ServiceError, TooLarge, Unreadable, UnsupportedType, responses
 from invoices.exact_json import ExactJsonRoute
 from invoices.invoices import money, schemas, service
+from invoices.invoices.answer_seal import AnswerSeal
 from invoices.invoices.callbacks import invoices_callback_router
 from invoices.invoices.deliveries import delivery_of
 from invoices.invoices.idempotency import IdempotencyKey, KeyInUse, KeyReused, Once
@@ -86,7 +87,8 @@ async def create_invoice(
     """
     order = service.Order.of(invoice, settings.currency)
     url = str(callback_url) if callback_url else None
-    once = Once(session, account.id, key, service.fingerprint(order, url))
+    seal = AnswerSeal(settings.server_keys)
+    once = Once(session, account.id, key, service.fingerprint(order, url), seal)
     if (kept := await once.answer()) is not None:
         return schemas.InvoiceReceived.model_validate_json(kept)
     row = await service.create(session, ringback, callbacks, settings, account.id, order, url)

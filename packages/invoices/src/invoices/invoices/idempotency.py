@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.errors import Conflict, Invalid
 from invoices.invoices import repository
+from invoices.invoices.answer_seal import AnswerSeal
 from invoices.invoices.models import StoredAnswer
 
 __all__ = ["IdempotencyKey", "KeyInUse", "KeyReused", "KeysInUse", "Once"]
@@ -68,6 +69,7 @@ class Once:
     account_id: str
     key: str | None
     request_hash: str
+    seal: AnswerSeal
 
     async def answer(self) -> str | None:
         """The answer that this request had, or None when it is new; raises `KeyReused` and `KeyInUse`."""
@@ -85,7 +87,8 @@ class Once:
                 field="Idempotency-Key",
                 place="header",
             )
-        return stored.body
+        # One that no server key opens any more is no answer; `keep` replaces it.
+        return self.seal.open(stored.body, self.account_id, self.key)
 
     async def keep(self, body: str) -> None:
         """Store the answer beside the work, so that there is never one without the other."""
@@ -96,10 +99,10 @@ class Once:
             account_id=self.account_id,
             key=self.key,
             request_hash=self.request_hash,
-            body=body,
+            body=self.seal.seal(body, self.account_id, self.key),
             created_at=now,
         )
-        await repository.add_answer(self.session, stored, not_before=now - LIFETIME)
+        await repository.add_answer(self.session, stored)
         await repository.forget_answers(self.session, not_before=now - LIFETIME)
 
     async def _lock(self, key: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -58,12 +59,12 @@ class Invoice(Base):
 
 
 class StoredAnswer(Base):
-    """The answer to a request with an idempotency key, given again for 24 hours."""
+    """The answer to a request with an idempotency key, given again for 24 hours. `body` is encrypted."""
 
     __tablename__ = "stored_answers"
 
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_hash: Mapped[str] = mapped_column(String(64))
-    body: Mapped[str] = mapped_column(Text)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(Moment, index=True)

@@ -58,14 +58,13 @@ async def answer(
     return (await session.scalars(statement)).one_or_none()
 
 
-async def add_answer(session: AsyncSession, stored: StoredAnswer, *, not_before: datetime) -> None:
-    """Keep an answer, in the place of one that has become too old."""
+async def add_answer(session: AsyncSession, stored: StoredAnswer) -> None:
+    """Keep an answer, in the place of one that has become useless."""
     await session.execute(
         delete(StoredAnswer).where(
-            StoredAnswer.account_id == stored.account_id,
-            StoredAnswer.key == stored.key,
-            StoredAnswer.created_at < not_before,
-        )
+            StoredAnswer.account_id == stored.account_id, StoredAnswer.key == stored.key
+        ),
+        execution_options={"synchronize_session": False},
     )
     session.add(stored)
     await session.flush()
