@@ -53,7 +53,7 @@ def head_of(dossier: Dossier) -> Head | None:
         *masked_fields(dossier.headers),
         ("webhook-id", report.id),
         ("webhook-timestamp", "the attempt’s time"),
-        ("webhook-signature", f"v1,{MASK}"),
+        ("webhook-signature", MASK),
         ("user-agent", USER_AGENT),
     ]
     return Head(f"{dossier.method} {masked_url(url.target)} HTTP/1.1", sent)
