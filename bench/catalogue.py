@@ -53,7 +53,7 @@ def _idle(name: str, title: str, module: str, database: str) -> Subject:
 def _flow(name: str, title: str, hanging: int) -> Subject:
     """`hanging` is in percent."""
     options = {"hanging": hanging}
-    return Subject(name, title, "steady_flow", 2_000, ("paced", "sqlite"), "flow", options=options)
+    return Subject(name, title, "steady_flow", 2_000, ("paced", "postgresql"), "flow", options=options)
 
 
 def _fleet(name: str, title: str, workers: int) -> Subject:

@@ -29,9 +29,9 @@ def entry(line: Line, rounds: Rounds) -> dict[str, Any]:
     }
 
 
-def table(entries: Sequence[dict[str, Any]]) -> Table:
+def table(entries: Sequence[dict[str, Any]], *, caption: str) -> Table:
     """The table that is printed."""
-    shown = Table(title="Ringback, measured", header_style="bold")
+    shown = Table(title="Ringback, measured", caption=caption, header_style="bold")
     shown.add_column("line")
     for name in ("ours", "theirs", "ratio", "goal"):
         shown.add_column(name, justify="right", no_wrap=True)

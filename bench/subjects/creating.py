@@ -45,19 +45,9 @@ async def prepare(given: Given) -> Run:
 
 async def _wrk(port: int, seconds: float) -> Numbers:
     """Requests a second, and percentiles in milliseconds, of wrk's own run."""
+    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
     process = await asyncio.create_subprocess_exec(
-        *(
-            "taskset",
-            "-c",
-            "1",
-            "wrk",
-            "-t1",
-            f"-c{_CONNECTIONS}",
-            f"-d{max(1, round(seconds))}s",
-            "--timeout",
-            "30s",
-        ),
-        *("--latency", "-s", str(_LUA), f"http://127.0.0.1:{port}"),
+        *(*command, "--timeout", "30s", "--latency", "-s", str(_LUA), f"http://127.0.0.1:{port}"),
         env=os.environ | {"BENCH_PREFIX": f"i{os.urandom(4).hex()}-"},
         stdout=PIPE,
     )
