@@ -10,11 +10,17 @@ from testkit.browser import HOW_TO_INSTALL, find_chromium, running_browser
 from testkit.folders import memory_folder
 from testkit.postgresql import Server, running_server
 
-from ringback._sealing import new_master_key
+from ringback import _sealing
+
+pytest_plugins = ["testkit.secret_scan"]
 
 if folder := memory_folder():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)  # pytest's name for the root of `tmp_path`
-os.environ["RINGBACK_KEY"] = new_master_key()  # for every database, and for every process that a test starts
+
+
+def pytest_configure() -> None:
+    """Give every database, and every process that a test starts, a master key."""
+    os.environ["RINGBACK_KEY"] = _sealing.new_master_key()
 
 
 @pytest.fixture(scope="session")

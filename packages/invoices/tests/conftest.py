@@ -1,5 +1,6 @@
 """The service on a real socket, with an empty database of its own; nothing is delivered meanwhile."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,6 +16,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 from sqlalchemy import text
 from testkit.postgresql import Server
+from testkit.secret_scan import scan
 from testkit.serving import served
 
 from invoices import migrations
@@ -98,6 +100,7 @@ async def shared_service(
 async def service(shared_service: Service) -> AsyncIterator[Service]:
     """The module's service in its open mode, called by this machine; every test finds it empty."""
     yield shared_service
+    await asyncio.to_thread(scan.search_database, shared_service.settings.database)
     async with shared_service.app.state.engine.begin() as connection:
         for table in FILLED:
             await connection.execute(text(f"DELETE FROM {table}"))

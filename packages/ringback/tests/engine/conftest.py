@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy import make_url
 from standardwebhooks import Webhook
 from testkit.postgresql import Server
+from testkit.secret_scan import scan
 
 from ringback import Delivery, DeliveryReport, Exchange, Ringback
 from ringback._store import reports
@@ -114,6 +115,7 @@ def postgresql_database(postgresql_server: Server) -> Iterator[str]:
 @pytest.fixture
 def postgresql_url(postgresql_database: str) -> Iterator[str]:
     yield postgresql_database
+    scan.search_database(postgresql_database)
     address = make_url(postgresql_database).set(drivername="postgresql")
     with psycopg.connect(address.render_as_string(hide_password=False)) as connection:
         found = connection.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'ringback_%'")
