@@ -61,11 +61,13 @@ class Outbox:
         archive: Archive,
         contracts: Callable[[], Contracts],
         check_url: Callable[[Url], None],
+        check_owner: Callable[[str, Url], None],
     ) -> None:
         self._targets = targets
         self._archive = archive
         self._contracts = contracts
         self._check_url = check_url
+        self._check_owner = check_owner
 
     def resolve(self, operation: str, exchange: Exchange) -> dict[str, BoundUrl]:
         """Where each callback of an operation goes, by the expressions of its key.
@@ -97,8 +99,9 @@ class Outbox:
         owner: str,
         replace: bool = False,
     ) -> Target:
-        """Store what `resolve` gave under the caller's key."""
+        """Store what `resolve` gave under the caller's key; raises `Blocked` where the owner may not call."""
         key, owner = _name("key", key), _name("owner", owner)
+        self._check_for_owner(owner, operation, resolved)
         self._archive.keep_in(connection, self._contracts().of_operation(operation).values())
         rows = {name: bound.row() for name, bound in resolved.items()}
         id_ = self._targets.add(connection, owner, operation, key, rows)
@@ -107,6 +110,15 @@ class Outbox:
             assert stored is not None, "a target is never deleted while its key is taken"
             id_, rows = stored.id, self._rebind(connection, stored, rows, key, replace)
         return Target(id_, owner, operation, key, {name: row["url"] for name, row in rows.items()})
+
+    def _check_for_owner(self, owner: str, operation: str, resolved: Mapping[str, BoundUrl]) -> None:
+        contracts = self._contracts().of_operation(operation)
+        for name, bound in resolved.items():
+            try:
+                if bound.url is not None:
+                    self._check_owner(owner, bound.url)
+            except Blocked as error:
+                raise Blocked(error.reason, str(contracts[name].template.base)) from None
 
     def _rebind(
         self,

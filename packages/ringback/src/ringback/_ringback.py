@@ -29,6 +29,7 @@ from ringback._resolver import SystemResolver
 from ringback._schedule import DAY, RetrySchedule
 from ringback._store.store import Store
 from ringback._transport import Limits, Transport
+from ringback._urls import Url
 from ringback._worker import WorkerSettings
 
 
@@ -46,7 +47,9 @@ class Ringback(CallersSide):
     is ``RINGBACK_KEY`` of the environment; an embedded database falls back on a file beside it.
 
     `allow_networks` are the networks (CIDR) that may be called although they are not public; `policy` says
-    all of that in detail. `proxy` (``http://host:port``) is an egress proxy that is asked for tunnels, and
+    all of that in detail. `owner_policy` gives the rules that one owner's callbacks must meet as well (None
+    for no others); it is asked at `bind` and at every attempt. `proxy` (``http://host:port``) is an egress
+    proxy that is asked for tunnels, and
     `ssl_context` replaces the system's roots.
 
     `schedule` says when attempts are due, `attempt_timeout` (seconds) how long one may take, `in_flight` how
@@ -66,6 +69,7 @@ class Ringback(CallersSide):
         secret_key: SecretKey | None = None,
         allow_networks: Iterable[str] = (),
         policy: NetworkPolicy | None = None,
+        owner_policy: Callable[[str], NetworkPolicy | None] | None = None,
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         schedule: RetrySchedule | None = None,
@@ -103,7 +107,8 @@ class Ringback(CallersSide):
         self._contracts: Contracts | None = None
         self._archive = Archive(self._store.contracts)
         check_url = self.guard.policy.check_url
-        self.outbox = Outbox(self._store.targets, self._archive, self.contracts, check_url)
+        self._owner_policy = owner_policy
+        self.outbox = Outbox(self._store.targets, self._archive, self.contracts, check_url, self._check_owner)
         self._engine = Engine(
             self.engine,
             self._store,
@@ -220,9 +225,14 @@ class Ringback(CallersSide):
         limits = Limits(idle_per_place=self._in_flight)
         return Transport(self.guard, ssl_context=self._ssl_context, proxy=self._proxy, limits=limits)
 
+    def _check_owner(self, owner: str, url: Url) -> None:
+        policy = None if self._owner_policy is None else self._owner_policy(owner)
+        if policy is not None:
+            policy.check_url(url)
+
     def _couriers(self, transport: Transport) -> Couriers:
         return Couriers(
-            HttpAttempts(transport, timeout=self._timeout, clock=self._now),
+            HttpAttempts(transport, timeout=self._timeout, check_owner=self._check_owner, clock=self._now),
             self.contracts,
             partial(self._archive.fetch, self.engine),
             self.channels,

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING, Annotated, Any, overload
 
@@ -85,9 +85,25 @@ class BoundCallbacks:
         if resolved is None:
             exchange = _answered(self.exchange, response)
             resolved = self._ringback.outbox.resolve(self.operation, exchange)
-        return self._ringback.bind_resolved(
-            session, resolved, self.operation, key=key, owner=owner, replace=replace
-        )
+        with _told_as_validation_error():
+            bound = self._ringback.bind_resolved(
+                session, resolved, self.operation, key=key, owner=owner, replace=replace
+            )
+        return bound if isinstance(bound, Target) else _awaited(bound)
+
+
+async def _awaited(bound: "Awaitable[Target]") -> Target:
+    with _told_as_validation_error():
+        return await bound
+
+
+@contextmanager
+def _told_as_validation_error() -> Iterator[None]:
+    """What the owner may not call is the request's fault, as a bad URL is."""
+    try:
+        yield
+    except Blocked as error:
+        raise RequestValidationError([_finding(error.source, _REFUSED)]) from error
 
 
 async def _callbacks(request: Request) -> BoundCallbacks:
