@@ -10,11 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from testkit import postgresql
+
 _PACKAGES = (
     "ringback", "fastapi", "sqlalchemy", "asyncpg", "aiosqlite", "httptools", "uvloop", "uvicorn", "aiohttp",
     "httpx", "pgqueuer", "procrastinate", "dbos", "celery", "redis", "requests",
 )  # fmt: skip
-_PROGRAMS = {"nginx": ["nginx", "-v"], "redis": ["redis-server", "--version"], "wrk": ["wrk", "-v"]}
+_PROGRAMS = {"nginx": ["nginx", "-v"], "redis-server": ["redis-server", "--version"], "wrk": ["wrk", "-v"]}
 
 
 def describe() -> dict[str, Any]:
@@ -39,13 +41,20 @@ def _processor() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {name: text for name, command in _PROGRAMS.items() if (text := _asked(command))}
+    programs = {**_PROGRAMS, "postgresql": [*_postgres(), "--version"]}
+    found = {name: text for name, command in programs.items() if (text := _asked(command))}
     for name in _PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
     return found
+
+
+def _postgres() -> list[str]:
+    """The server that the databases run on, as the tests find it."""
+    folder = next(postgresql._installed(), None)
+    return ["postgres" if folder is None else str(folder / "postgres")]
 
 
 def _asked(command: list[str]) -> str | None:

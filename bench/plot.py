@@ -13,7 +13,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
     matplotlib.use("svg")
     from matplotlib import pyplot as plt
 
-    matplotlib.rcParams["svg.hashsalt"] = "ringback"
+    matplotlib.rcParams |= {"svg.hashsalt": "ringback", "svg.fonttype": "none"}
     lines = [one for one in document["lines"] if one["goal"] and one["ratio"]][::-1]
     shares = [_share(one) for one in lines]
     figure, axes = plt.subplots(figsize=(9, 0.9 + 0.42 * len(lines)), layout="constrained")
@@ -27,7 +27,9 @@ def draw(document: dict[str, Any], path: Path) -> None:
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.set_xlim(min([0.3, *shares]) * 0.9, max([2.0, *shares]) * 4)
-    axes.set_xlabel("share of the goal (1 = just met; both ways of counting point right)")
+    axes.set_xticks([0.03, 0.1, 0.3, 1, 3, 10], ["0.03", "0.1", "0.3", "goal", "3", "10"])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("times the goal; further right is better in every line")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", labelsize=8)
     figure.savefig(path, metadata={"Date": None})
