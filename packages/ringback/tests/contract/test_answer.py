@@ -122,6 +122,13 @@ def test_a_callback_that_promises_nothing_takes_anything() -> None:
     assert contract(status_code=204).check(204, [], b"").breach is None
 
 
+@pytest.mark.parametrize(("depth", "is_read"), [(200, True), (210, False)])
+def test_an_answer_is_read_to_a_depth_of_200(depth: int, is_read: bool) -> None:
+    declared = contract(response_model=list[Any])
+    answer = declared.check(200, JSON, b"[" * depth + b"]" * depth)
+    assert (answer.breach is None) == is_read, answer.breach
+
+
 def test_text_is_text() -> None:
     answer = contract(response_class=PlainTextResponse).check(200, [("content-type", "text/plain")], b"OK")
     assert (answer.breach, answer.value) == (None, "OK")

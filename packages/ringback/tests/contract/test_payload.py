@@ -118,6 +118,9 @@ def form(
     b: Annotated[bool, Form()] = True,
 ) -> None: ...
 def form_model(card: Annotated[Card, Form()]) -> None: ...
+def form_list(needed: Annotated[list[str | None], Form()]) -> None: ...
+def query_list(needed: Annotated[list[str], Query()]) -> None: ...
+def header_list(x: Annotated[list[str], Header()]) -> None: ...
 
 
 JSON = "application/json"
@@ -288,3 +291,24 @@ def test_bytes_of_a_payload_are_frozen() -> None:
     event.id = "2"
     assert payload.body == b'{"id":"1","paid":true}'
     assert payload.value == {"id": "1", "paid": True}
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "reason"),
+    [
+        (form, {"a": "x", "n": [], "b": True}, None),
+        (form_model, {"card": Card(holder="h")}, None),
+        (form_list, {"needed": []}, '"needed" is a required property'),
+        (form_list, {"needed": ["x", None]}, r"null nor an empty list.*\$\.needed"),
+        (query_list, {"needed": []}, "required, and an empty list or object leaves no trace"),
+        (header_list, {"x": ["a,b", "c"]}, "holds ',' in an item"),
+    ],
+)
+def test_what_would_not_arrive_as_it_is_is_refused(
+    function: Callable[..., Any], arguments: dict[str, Any], reason: str | None
+) -> None:
+    if reason is None:
+        of(function).dump(**arguments)
+    else:
+        with pytest.raises(ContractBreach, match=reason):
+            of(function).dump(**arguments)

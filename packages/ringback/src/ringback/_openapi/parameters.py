@@ -54,6 +54,10 @@ class CallbackParameter:
             pairs = self._pairs(value)
         except UnusableValue as error:
             raise ContractBreach(f"The {where} {error.reason}. Nothing was stored.") from None
+        if self.required and not pairs:
+            raise ContractBreach(
+                f"The {where} is required, and an empty list or object leaves no trace there. Nothing was stored."
+            )
         for _, text in pairs:
             plain = text.isascii() and text.isprintable() and text == text.strip()
             if self.place == "header" and not plain:
@@ -74,6 +78,8 @@ class CallbackParameter:
         if not texts or (self.explode and self.place in {"query", "cookie"}):
             return [(self.name, text) for text in texts]
         separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(self.style, ",")
+        if any(separator in text for text in texts):
+            raise UnusableValue(self.name, f"holds {separator!r} in an item, which separates the items there")
         return [(self.name, separator.join(texts))]
 
     def _of_object(self, texts: dict[str, str]) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from ringback._errors import ContractBreach
 from ringback._openapi.answer import is_json
 from ringback._openapi.parameters import OWN_HEADERS, CallbackParameter, query_text
 from ringback._openapi.references import follow
-from ringback._openapi.schemas import Schema, compile_schema
+from ringback._openapi.schemas import Schema, compile_schema, json_path
 from ringback._sources import Parameter
 
 __all__ = ["Arguments", "Body", "Payload", "PayloadWriter", "PlainArguments", "declared_body"]
@@ -92,12 +92,29 @@ class Body:
         if is_json(self.media_type):
             return text
         if self.media_type == "application/x-www-form-urlencoded":
-            return urlencode(_fields(value)).encode("ascii")
+            return urlencode(self._fields(value)).encode("ascii")
         if isinstance(value, str):
             return value.encode()
         raise ContractBreach(
             f"Bodies of type {self.media_type} cannot be written yet. Declare JSON or a form."
         )
+
+    def _fields(self, value: Any) -> list[tuple[str, str]]:
+        if not isinstance(value, Mapping):
+            raise ContractBreach("A form needs named fields, and the payload has none.")
+        seen = {name: item for name, item in value.items() if item is not None and item != []}
+        lost = [name for name, item in seen.items() if isinstance(item, list) and None in item]
+        breach = self.schema.breach(seen) if len(seen) < len(value) else None
+        if lost or breach:
+            raise ContractBreach(
+                "A form cannot carry null nor an empty list, and without them the payload does not match the "
+                f"published document at {breach or json_path(list(lost))}. Nothing was stored."
+            )
+        return [
+            (name, one if isinstance(one, str) else to_json(one).decode())
+            for name, item in seen.items()
+            for one in (item if isinstance(item, list) else [item])
+        ]
 
 
 class PayloadWriter:
@@ -165,14 +182,3 @@ def declared_body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> 
     media_type = next((name for name in content if is_json(name.lower())), next(iter(content)))
     schema = compile_schema(document, follow(document, content[media_type]).get("schema"))
     return Body(media_type.lower(), bool(node.get("required")), schema)
-
-
-def _fields(value: Any) -> list[tuple[str, str]]:
-    if not isinstance(value, Mapping):
-        raise ContractBreach("A form needs named fields, and the payload has none.")
-    pairs: list[tuple[str, str]] = []
-    for name, item in value.items():
-        for one in item if isinstance(item, list) else [item]:
-            if one is not None:
-                pairs.append((name, one if isinstance(one, str) else to_json(one).decode()))
-    return pairs
