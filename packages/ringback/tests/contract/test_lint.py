@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import string
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import yaml  # type: ignore[import-untyped]
 from typer.testing import CliRunner
 
 from ringback._errors import RingbackError
+from ringback.cli._documents import load_document
 from ringback.cli.lint import lint
 
 TUTORIAL = Path(__file__).parent / "tutorial-openapi.json"
@@ -102,6 +105,35 @@ def test_a_file_that_is_no_document_is_said(tmp_path: Path, content: str, messag
     file.write_text(content)
     with pytest.raises(RingbackError, match=message):
         run(str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a: &a [x, x]\n"
+            + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise(string.ascii_letters)),
+            "values",
+        ),
+        ("a: &a {b: [*a]}\n", "alias of what it stands in"),
+        ("a: " + "[" * 200_000, "nested more than 200 deep"),
+        ("- " * 200_000, "nested more than 200 deep"),
+    ],
+)
+def test_little_text_that_would_become_endless_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "openapi.yaml"
+    file.write_text(text)
+    with pytest.raises(RingbackError, match=message):
+        run(str(file))
+
+
+def test_yaml_means_what_json_means(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.yaml"
+    file.write_text(
+        "a: &x [no, 12:30, 0x10, 007, True, null, ~, 1.5e3, -2]\nb: *x\n200: {<<: {c: 2026-01-01}}\n"
+    )
+    values = ["no", "12:30", "0x10", "007", True, None, None, 1500.0, -2]
+    assert load_document(str(file)) == {"a": values, "b": values, 200: {"c": "2026-01-01"}}
 
 
 def test_a_file_that_is_not_there_is_said() -> None:

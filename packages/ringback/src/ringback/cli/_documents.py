@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
@@ -19,6 +20,8 @@ __all__ = ["is_document", "load_document"]
 
 _MAX_BYTES: Final = 20_000_000
 _FETCH_SECONDS: Final = 20.0
+_MAX_NODES: Final = 5_000_000
+_MAX_DEPTH: Final = 200
 
 
 def is_document(name: str) -> bool:
@@ -36,6 +39,7 @@ def load_document(name: str) -> dict[str, Any]:
         raise RingbackError(f"{name} is neither JSON nor YAML: {error}.") from None
     if not isinstance(document, Mapping):
         raise RingbackError(f"{name} holds no OpenAPI document, but {type(document).__name__}.")
+    _refuse_bombs(name, document)
     return dict(document)
 
 
@@ -65,16 +69,55 @@ async def _fetch(name: str) -> bytes:
     return response.body
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML in which a date stays the text that it is in JSON."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as OpenAPI means it: what looks like JSON is read as JSON reads it, everything else is text."""
 
-    yaml_implicit_resolvers: ClassVar = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_Loader.yaml_implicit_resolvers = {}
+for _kind, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
+    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"^(?:{_pattern})$"), _first)
 
 
 def _parse(text: bytes) -> Any:
     if text.lstrip()[:1] in (b"{", b"["):
         return json.loads(text)
+    depth = 0
+    for event in yaml.parse(text, _Loader):  # without recursion: what follows would overflow the stack
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"it is nested more than {_MAX_DEPTH} deep")
     return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
+
+
+def _refuse_bombs(name: str, document: Any) -> None:
+    """Aliases of YAML make little text into a tree without end, and so much nesting no reader survives."""
+    sizes: dict[int, tuple[int, int]] = {}
+    path: set[int] = set()
+    stack = [(document, False)]
+    while stack:
+        node, done = stack.pop()
+        inner = list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else []
+        if not inner or (id(node) in sizes and not done):
+            continue
+        if not done:
+            if id(node) in path:
+                raise RingbackError(f"{name} holds an alias of what it stands in. Write $ref in its place.")
+            path.add(id(node))
+            stack.append((node, True))
+            stack += [(one, False) for one in inner]
+            continue
+        path.discard(id(node))
+        below = [sizes.get(id(one), (1, 0)) for one in inner]
+        sizes[id(node)] = (1 + sum(size for size, _ in below), 1 + max(depth for _, depth in below))
+    size, depth = sizes.get(id(document), (1, 1))
+    if size > _MAX_NODES or depth > _MAX_DEPTH:
+        raise RingbackError(
+            f"{name} holds {size:,} values, {depth:,} deep; at most {_MAX_NODES:,} and {_MAX_DEPTH:,} are "
+            "read. Use $ref and components in place of YAML's aliases and of nesting."
+        )
