@@ -50,7 +50,8 @@ class Moment(TypeDecorator[datetime]):
 
 def connect(url: str, **options: Any) -> AsyncEngine:
     """An engine for the service and Ringback together."""
-    engine = create_async_engine(url, **options)
+    # Errors end up in logs, and what customers wrote does not belong there.
+    engine = create_async_engine(url, **{"hide_parameters": True} | options)
     Ringback.configure_sqlite(engine)
     return engine
 

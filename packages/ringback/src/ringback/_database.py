@@ -73,7 +73,8 @@ def engine_for(database: Database) -> AsyncEngine:
             f"Ringback keeps its outbox in SQLite or PostgreSQL, and {url!r} is neither. "
             "Give Ringback(database=...) an engine or URL of one of the two."
         )
-    engine = create_async_engine(url.set(drivername=driver))
+    # Errors end up in logs, and URLs and bodies among their parameters do not belong there.
+    engine = create_async_engine(url.set(drivername=driver), hide_parameters=True)
     if engine.dialect.name == "sqlite":
         sqlite.configure(engine.sync_engine)
     return engine

@@ -106,7 +106,9 @@ class Worker:
                 trouble = 0
             except (SQLAlchemyError, OSError) as error:
                 trouble += 1
-                logger.warning("the database did not answer, trying again: %s", error)
+                # Not the whole error: it holds the statement's values, where an app's engine shows them.
+                reason = getattr(error, "orig", None) or error
+                logger.warning("the database did not answer, trying again: %s", reason)
                 await asyncio.sleep(min(0.1 * 2**trouble, 5.0))
                 continue
             if not more:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ringback._sealing import new_master_key
+from ringback._types import State
 from ringback.cli import _checks, _security_checks
 
 Run = Any
@@ -93,3 +94,25 @@ def test_a_sqlite_that_cannot_run_our_statements_is_a_problem() -> None:
     found = _checks.sqlite_library((3, 34, 1))
     assert found.level == "problem"
     assert "RETURNING" in found.text
+
+
+def test_t44_what_was_accepted_and_is_refused_now_is_counted(run: Run, sqlite_shop: Books) -> None:
+    sqlite_shop.owe("a", url="https://api.example.com/events/invoices/a")
+    found = checked(run, "callbacks")
+    assert found["level"] == "ok"
+    for key in ("b", "c"):
+        sqlite_shop.owe(key, url=f"http://10.0.0.1/events/invoices/{key}?token=sesame")
+    sqlite_shop.ended(State.DEAD, "d", url="http://10.0.0.2/")
+    found = checked(run, "callbacks")
+    assert found["level"] == "note"
+    assert "2 URLs" in found["text"]
+    assert "10.0.0.1 is not a public address" in found["text"]
+    assert "sesame" not in found["text"]
+
+
+def checked(run: Run, subject: str) -> Any:
+    """The same for the shop's app, whose policy counts."""
+    [found] = [
+        one for one in run("doctor", "shop:app", "--json").json["findings"] if one["subject"] == subject
+    ]
+    return found

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, FromClause, Select, func, or_, select
 
-from ringback._store.tables import attempts, deliveries, endpoints, in_state, keys, targets
+from ringback._channels import HTTP
+from ringback._store.tables import OPEN_STATES, attempts, deliveries, endpoints, in_state, keys, targets
 from ringback._types import State
 
 
@@ -163,6 +164,13 @@ def count_states(connection: Connection) -> dict[str, int]:
     """How many deliveries stand in each state."""
     statement = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
     return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def list_open_urls(connection: Connection, *, limit: int) -> list[str]:
+    """Where callbacks go that have not ended, each URL once."""
+    d = deliveries.c
+    statement = select(d.url).where(d.channel == HTTP, in_state(d.state, *OPEN_STATES)).distinct()
+    return list(connection.execute(statement.limit(limit)).scalars())
 
 
 def list_endpoints(connection: Connection) -> list[Mapping[str, Any]]:

@@ -99,7 +99,11 @@ async def database(opened: Open) -> list[Finding]:
         return findings
     seen = await opened.read(lambda c: reports.look_at_queue(c, opened.store.now(c)))
     signing = await opened.read(lambda c: _security_checks.signing_keys(c, opened.store.keys, opened))
-    return [*findings, signing, *queue(seen), await opened.read(_endpoints)]
+    findings += [signing, *queue(seen), await opened.read(_endpoints)]
+    if opened.ringback is not None:
+        policy = opened.ringback.guard.policy
+        findings.append(await opened.read(lambda c: _security_checks.refused_callbacks(c, policy)))
+    return findings
 
 
 def queue(seen: Queue) -> list[Finding]:

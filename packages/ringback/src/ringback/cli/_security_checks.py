@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from ringback._errors import RingbackError
+from ringback._errors import Blocked, InvalidUrl, RingbackError
+from ringback._guard import NetworkPolicy
 from ringback._master_keys import VARIABLE, KeySource, others_may_read
+from ringback._store import reports
+from ringback._urls import parse_url
 from ringback.cli._findings import Finding, note, ok, problem
 from ringback.cli._output import count
 
@@ -15,9 +18,10 @@ if TYPE_CHECKING:
     from ringback._store.keys import KeyStore
     from ringback.cli._database import Open
 
-__all__ = ["master_key", "openssl", "signing_keys"]
+__all__ = ["master_key", "openssl", "refused_callbacks", "signing_keys"]
 
 _SUBJECT = "master key"
+_MOST_URLS = 10_000
 _GIVE_ONE = f"For production give one that is kept elsewhere: {VARIABLE}=$(ringback keys new-master)"
 # The first line that still gets fixes; Python's own TLS needs 1.1.1.
 _OLDEST_OPENSSL = (3, 0)
@@ -69,6 +73,25 @@ def signing_keys(connection: Connection, keys: "KeyStore", opened: "Open") -> Fi
             "Run `ringback keys reencrypt`; then the older one can be given up.",
         )
     return ok("signing keys", f"{total}, all encrypted with the master key {current}")
+
+
+def refused_callbacks(connection: Connection, policy: NetworkPolicy) -> Finding:
+    """Whether callbacks that wait go to URLs that the policy refuses now; names are not asked for."""
+    refused: dict[str, str] = {}
+    for url in reports.list_open_urls(connection, limit=_MOST_URLS):
+        try:
+            policy.check_url(parse_url(url))
+        except (Blocked, InvalidUrl) as error:
+            refused[url] = str(error)
+    if not refused:
+        return ok("callbacks", "none that waits goes where the network policy forbids")
+    first, why = next(iter(refused.items()))
+    return note(
+        "callbacks",
+        f"{count(len(refused), 'URL')} that callbacks wait for may not be called any more, such as "
+        f"{first.partition('?')[0]}: {why}",
+        "Their attempts fail as blocked. Allow the network, or cancel them: ringback deliveries cancel",
+    )
 
 
 def _judge(source: KeySource) -> Finding:

@@ -134,7 +134,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _no_database(request: Request, error: Exception) -> Response:
-    logger.error("the console's database did not answer: %s", error)
+    logger.error("the console's database did not answer: %s", getattr(error, "orig", None) or error)
     return error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
