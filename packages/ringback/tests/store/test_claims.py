@@ -82,12 +82,31 @@ async def test_a_delivery_that_loses_every_worker_is_quarantined(bench: Any) -> 
     ended: list[int] = []
     for _ in range(3):
         await bench.claim(lease=1)
-        bench.clock.now += 2
+        bench.clock.now += 60
         ended = await bench.run(lambda c: bench.store.claims.lapse(c, quarantine_after=3))
+        bench.clock.now += 60
     assert len(ended) == 1
     [report] = await bench.run(reports.list_deliveries)
     assert report.state == "dead"
     assert "quarantined" in report.verdict
+
+
+async def test_what_is_lost_once_is_due_at_once_and_then_at_times_of_its_own(bench: Any) -> None:
+    for _ in range(50):
+        await bench.add()
+    spread = []
+    for _ in range(3):
+        assert len(await bench.claim(lease=1)) == 50
+        bench.clock.now += 2
+        await bench.run(lambda c: bench.store.claims.lapse(c, quarantine_after=9))
+        due = [report.next_attempt_at for report in await bench.run(reports.list_deliveries)]
+        spread.append(max(due) - bench.clock.now)
+        assert min(due) >= bench.clock.now
+        assert len(set(due)) == (1 if len(spread) == 1 else 50)
+        bench.clock.now = max(due)
+    assert spread[0] == 0
+    assert 8 < spread[1] <= 10
+    assert 32 < spread[2] <= 40
 
 
 async def test_released_work_is_as_if_it_had_not_been_claimed(bench: Any) -> None:

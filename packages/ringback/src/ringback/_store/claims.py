@@ -1,7 +1,7 @@
 """Statements by which a worker takes due deliveries: lapse, look, wait, claim, release."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -60,6 +60,9 @@ class Claimed(NamedTuple):
     created_at: float
 
 
+# Seconds over which deliveries are spread that were lost twice; four and nine times that the next times.
+_APART: Final = 10.0
+
 _d = deliveries.c
 _CLAIMED = (
     _d.id, _d.message_id, _d.channel, _d.owner, _d.destination, _d.endpoint, _d.operation, _d.callback,
@@ -81,8 +84,13 @@ class ClaimStore:
         self._unclaim, self._unbegin = self._release_statements()
 
     def lapse(self, connection: Connection, *, quarantine_after: int, limit: int = 500) -> list[int]:
-        """Give back what a lost worker held; its attempt is marked unknown. Returns what was quarantined."""
-        rows = connection.execute(self._lapse, {"limit": limit, "quarantine_after": quarantine_after}).all()
+        """Give back what a lost worker held; its attempt is marked unknown. Returns what was quarantined.
+
+        What was lost once is due at once. What is lost again and again is due at times of its own, so that
+        the one that kills its workers does not take the same others with it until all are quarantined.
+        """
+        figures = {"limit": limit, "quarantine_after": quarantine_after, "apart": _APART}
+        rows = connection.execute(self._lapse, figures).all()
         if rows:
             pairs = [{"id": row.id, "number": row.attempts} for row in rows]
             connection.execute(self._abandon, {"batch": self._dialect.pack(pairs)})
@@ -142,6 +150,8 @@ class ClaimStore:
             .with_for_update(skip_locked=True)
         )
         poison = d.lapses + 1 >= bindparam("quarantine_after", type_=Integer())
+        place = (d.id * 7919 * (d.lapses + 1)) % 1000
+        apart = bindparam("apart", type_=Float()) * d.lapses * d.lapses * place / 1000.0
         lapse = (
             update(deliveries)
             .where(d.id.in_(lost.scalar_subquery()))
@@ -154,7 +164,7 @@ class ClaimStore:
                 finished_at=case((poison, now), else_=null()),
                 lapses=d.lapses + 1,
                 lease_until=null(),
-                due_at=now,
+                due_at=now + apart,
             )
             .returning(d.id, d.attempts, d.state)
         )
