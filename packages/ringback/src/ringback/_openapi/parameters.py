@@ -56,7 +56,8 @@ class CallbackParameter:
             raise ContractBreach(f"The {where} {error.reason}. Nothing was stored.") from None
         if self.required and not pairs:
             raise ContractBreach(
-                f"The {where} is required, and an empty list or object leaves no trace there. Nothing was stored."
+                f"The {where} is required, and an empty list or object leaves no trace there. "
+                "Nothing was stored."
             )
         for _, text in pairs:
             plain = text.isascii() and text.isprintable() and text == text.strip()
