@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from standardwebhooks import Webhook
-from testkit.generated import Kind, kinds, listed, models, nullable, scalars
+from testkit.generated import Kind, kinds, models, nullable, scalars
 from testkit.judge import DocumentedCallback, read_raw
 
 from ringback import ContractBreach, Exchange, Ringback
@@ -73,6 +73,11 @@ class Argument:
         return inspect.Parameter(self.name, kind, default=self.default, annotation=self.annotation)
 
 
+def some(kind: Kind) -> Kind:
+    """A list that is not empty: where it is required it could not be told from none at all."""
+    return Kind(list[kind.type], st.lists(kind.values, min_size=1, max_size=3))  # type: ignore[name-defined]
+
+
 @st.composite
 def parameters(draw: st.DrawFn, place: str, marker: Any, one: st.SearchStrategy[Kind]) -> list[Argument]:
     found = []
@@ -83,8 +88,8 @@ def parameters(draw: st.DrawFn, place: str, marker: Any, one: st.SearchStrategy[
             case 0:
                 kind = nullable(kind)
                 found.append(Argument(name, Annotated[kind.type, marker(**alias)], kind.values, None))
-            case 1 if place != "cookie":
-                kind = listed(kind)
+            case 1:
+                kind = some(kind)
                 found.append(Argument(name, Annotated[kind.type, marker(**alias)], kind.values))
             case 2:
                 found.append(
@@ -117,10 +122,11 @@ def bodies(draw: st.DrawFn) -> list[Argument]:
             )
             return [Argument("card", Annotated[Card, Form()], values)]
         case 5:
-            fields = [draw(in_urls), listed(draw(in_urls)), nullable(draw(in_urls))]
+            one, many, none = draw(in_urls), some(draw(in_urls)), nullable(draw(in_urls))
             return [
-                Argument(f"field_{i}", Annotated[kind.type, Form()], kind.values)
-                for i, kind in enumerate(fields)
+                Argument("field", Annotated[one.type, Form()], one.values),
+                Argument("fields", Annotated[many.type, Form(alias="f.s")], many.values),
+                Argument("nothing", Annotated[none.type, Form()], none.values, None),
             ]
         case 6:
             return [Argument("text", Annotated[str, Body(media_type="text/plain")], any_text.filter(bool))]
