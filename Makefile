@@ -1,16 +1,17 @@
 # Every command that a person types here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long check bench format browser
+.PHONY: help demo serve test test-long test-oldest check bench format browser
 
 UV := scripts/uv
 # --inexact adds what is missing and removes nothing, so running the demo does not undo a set-up for tests.
 SYNC := test -d .venv || echo "Installing what is needed, once ..." >&2; $(UV) sync --quiet --inexact
 PYTEST := $(UV) run --no-sync pytest
+OLDEST_FASTAPI = $(shell sed -n 's/^ *"fastapi>=\([0-9.]*\)".*/\1/p' packages/ringback/pyproject.toml)
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
 help: ## List these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Play the whole invoice story, then keep serving (ONCE=1: end after the story)
 	@$(SYNC)
@@ -28,6 +29,10 @@ test-long: browser ## Run the tests that take minutes
 	@sh scripts/install_pgbouncer
 	@$(SYNC) --all-packages --group test
 	@$(PYTEST) -m long $(ARGS)
+
+test-oldest: ## Run the tests of the contract on the oldest FastAPI that Ringback allows
+	@$(UV) run --quiet --isolated --all-packages --group test --with "fastapi==$(OLDEST_FASTAPI)" \
+		pytest -p no:cacheprovider -m "not long" -k "not judge" packages/ringback/tests/contract $(ARGS)
 
 check: ## Lint, format, types, import rules, dependencies, sizes
 	@$(SYNC) --all-packages --group test --group quality

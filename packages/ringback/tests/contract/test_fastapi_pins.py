@@ -163,14 +163,18 @@ def test_the_running_request_knows_its_original_route() -> None:
     app, api = FastAPI(), APIRouter()
     seen: list[Any] = []
 
-    @api.get("/x")
-    def x(request: Request) -> None:
+    @api.get("/x/{n}", status_code=202)
+    def x(request: Request, n: int) -> None:
         seen.append(request.scope["route"])
 
     app.include_router(api, prefix="/a")
     with TestClient(app) as client:
-        client.get("/a/x")
+        client.get("/a/x/1")
     assert seen == api.routes
+    assert seen[0].status_code == 202
+    (context,) = [c for c in iter_route_contexts(app.routes) if c.original_route is seen[0]]
+    assert context.path_regex.match("/a/x/1")
+    assert not context.path_regex.match("/x/1")
 
 
 def test_openapi_is_an_ordinary_method_that_an_assignment_hides() -> None:
