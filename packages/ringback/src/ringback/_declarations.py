@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -36,9 +35,7 @@ _EFFECTIVE = (
     *("deprecated", "include_in_schema", "callbacks"),
 )
 _ORIGIN = "ringback_origin"
-
-# Where each route that has been called stands in its app; a router that is included twice stands twice.
-_contexts: WeakKeyDictionary[FastAPI, dict[int, list[RouteContext]]] = WeakKeyDictionary()
+_CONTEXTS = "ringback_contexts"
 
 _logger = logging.getLogger("ringback")
 
@@ -143,8 +140,8 @@ def operation_of(app: FastAPI, request: Request) -> str:
     """The operationId of the operation that handles this request, as the document has it."""
     route = request.scope.get("route")
     path = str(request.scope["path"]).removeprefix(request.scope.get("root_path", "").rstrip("/"))
-    known = _contexts.setdefault(app, {})
-    # An id names a route as long as the contexts beside it hold that route.
+    # Kept by the app, as its routes are. An id names a route as long as the contexts beside it hold that one.
+    known: dict[int, list[RouteContext]] = vars(app).setdefault(_CONTEXTS, {})
     for context in known.get(id(route), ()):
         if context.path_regex.match(path):
             return _operation_id(context)

@@ -1,5 +1,7 @@
 """Reading an app: every level of declaration, nested routers, and the operation that is running."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -172,6 +174,36 @@ def test_the_running_operation_is_found_under_every_prefix_and_mount() -> None:
             }
     with TestClient(main, root_path="/proxy") as client:
         assert client.get("/a/also").json() == "who_a_also_get"
+
+
+def test_a_router_that_is_included_later_is_found_too(app: FastAPI) -> None:
+    router = APIRouter()
+
+    @router.get("/who")
+    def who(request: Request) -> str:
+        return operation_of(request.app, request)
+
+    app.include_router(router, prefix="/a")
+    with TestClient(app) as client:
+        assert client.get("/a/who").json() == "who_a_who_get"
+        app.include_router(router, prefix="/b")
+        assert client.get("/b/who").json() == "who_b_who_get"
+        assert client.get("/a/who").json() == "who_a_who_get"
+
+
+def test_an_app_that_has_been_called_can_be_forgotten() -> None:
+    app = FastAPI()
+
+    @app.get("/who")
+    def who(request: Request) -> str:
+        return operation_of(request.app, request)
+
+    with TestClient(app) as client:
+        client.get("/who")
+    forgotten = weakref.ref(app)
+    del app, who, client
+    gc.collect()
+    assert forgotten() is None
 
 
 def test_an_explicit_operation_id_is_the_operations_name(app: FastAPI) -> None:
