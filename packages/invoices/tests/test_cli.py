@@ -67,6 +67,16 @@ def test_an_account_is_made_shown_rotated_and_disabled(
     assert listed[0]["disabled_at"]
 
 
+def test_an_accounts_public_key_is_shown_with_where_it_is_served(run: Run) -> None:
+    run("accounts", "create", "acme")
+    made = told(run("accounts", "public-key", "acme", "--json"))
+    assert made["public_key"].startswith("whpk_")
+    assert made["key_set"].endswith(f"/.well-known/jwks.json?kid={made['key_id']}")
+    assert made["public_key"] in run("accounts", "public-key", "acme")[1]
+    assert told(run("accounts", "public-key", "acme", "--rotate", "--json"))["key_id"] != made["key_id"]
+    assert run("accounts", "public-key", "nobody")[0] == 1
+
+
 def test_keys_have_scopes_are_listed_by_prefix_and_revoked(
     run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

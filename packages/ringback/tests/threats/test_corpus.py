@@ -3,16 +3,21 @@
 `test_kernel.py` is the third level: the same rows, a real worker, and the packets that leave it.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from testkit.connects import Connects, recorded_connects
 from testkit.corpus import Row, read_corpus
 
+from ringback._addresses import judge_address
 from ringback._errors import Blocked, InvalidUrl
 from ringback._guard import Guard, NetworkPolicy, Unresolved
+from ringback._message import encode_head
 from ringback._transport import Failure, FailureReason, Request, Transport
 from ringback._urls import IPAddress, literal_address, parse_url
 
@@ -118,3 +123,52 @@ async def test_t03_a_name_is_asked_once_for_an_attempt_and_a_later_bad_answer_is
     assert reasons == [FailureReason.UNREACHABLE, FailureReason.BLOCKED, FailureReason.BLOCKED]
     assert connects == [("93.184.215.14", 443)]
     assert len(answers.asked) == 3
+
+
+NASTY = st.sampled_from(
+    [*"\r\n\t \0#@:\\/?%[].,;&=0x127\u3002\uff0f", "%0d%0a", "@127.0.0.1", "169.254.169.254"]
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """A row of the corpus with a few pieces put in, taken out or exchanged for those of another row."""
+    text = draw(st.sampled_from(CORPUS)).url[:300]
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(text)))
+        end = draw(st.integers(start, min(len(text), start + 8)))
+        text = text[:start] + draw(NASTY | st.just(draw(st.sampled_from(CORPUS)).url[7:20])) + text[end:]
+    return text
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mutated(), st.lists(st.ip_addresses() | st.just(ip_address("93.184.215.14")), min_size=1, max_size=3))
+def test_t01_t17_whatever_is_accepted_is_connected_to_in_public_and_asked_for_in_one_line(
+    connects: Connects, text: str, answers: list[IPAddress]
+) -> None:
+    row = Row(0, "", True, text, (tuple(map(str, answers)),))
+    connects.clear()
+
+    async def attempt() -> bytes:
+        request = Request("POST", parse_url(text), (), b"{}")
+        transport = Transport(Guard(NetworkPolicy(), Answers(row)))
+        with pytest.raises(Failure):
+            await transport.send(request, timeout=5)
+        await transport.close()
+        return encode_head(request)
+
+    try:
+        head = asyncio.run(attempt())
+    except InvalidUrl:
+        assert connects == []
+        return
+    for address, port in connects:
+        assert judge_address(ip_address(address)) is None
+        assert port in {80, 443, 8080, 8443}
+    line, *fields, empty, rest = head.split(b"\r\n")
+    assert line.count(b" ") == 2
+    assert line.startswith(b"POST /")
+    assert line.endswith(b" HTTP/1.1")
+    assert (empty, rest) == (b"", b"")
+    assert [field.partition(b":")[0].lower() for field in fields].count(b"host") == 1
+    assert not set(head) & set(b"\0\t")

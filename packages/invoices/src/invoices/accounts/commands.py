@@ -66,6 +66,22 @@ def rotate_secret(name: Name, as_json: AsJson = False) -> None:
 
 
 @accounts.command()
+def public_key(
+    name: Name,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Make a new one; both sign for 24 hours.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the key by which receivers verify without a secret. Callbacks carry its signature too then."""
+    found = asdict(run(lambda session, ringback: service.public_key(session, ringback, name, rotate=rotate)))
+    found["key_set"] = f"{Settings().site}/.well-known/jwks.json?kid={found['key_id']}"
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for field, value in found.items():
+        typer.echo(f"{field.replace('_', ' '):<15} {value}")
+
+
+@accounts.command()
 def disable(name: Name) -> None:
     """Refuse an account's requests from now on. Its invoices can still be paid, and are called back."""
     run(lambda session, _ringback: service.disable(session, name))

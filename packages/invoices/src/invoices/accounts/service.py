@@ -19,6 +19,7 @@ __all__ = [
     "AccountError",
     "Credentials",
     "IssuedKey",
+    "PublicKey",
     "create",
     "create_key",
     "disable",
@@ -26,6 +27,7 @@ __all__ = [
     "is_open",
     "keys_of",
     "listed",
+    "public_key",
     "revoke_key",
     "rotate_secret",
     "show",
@@ -58,6 +60,15 @@ class IssuedKey:
     api_key: str
     prefix: str
     scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that verifies callbacks and makes none; `key_id` is its name in the key set."""
+
+    account: str
+    public_key: str
+    key_id: str
 
 
 async def ensure_default(session: AsyncSession) -> None:
@@ -126,6 +137,21 @@ async def rotate_secret(session: AsyncSession, ringback: Ringback, name: str) ->
     """A new signing secret; for 24 hours callbacks carry the signatures of both."""
     await _existing(session, name)
     return Credentials(name, await ringback.rotate_secret(session, owner=name))
+
+
+async def public_key(
+    session: AsyncSession, ringback: Ringback, name: str, *, rotate: bool = False
+) -> PublicKey:
+    """The key by which the account's receivers can verify without a secret; made now if there is none.
+
+    From then on callbacks carry its signature too. With `rotate` it is a new one, and for 24 hours they carry
+    the signatures of both.
+    """
+    await _existing(session, name)
+    ask = ringback.rotate_key_pair if rotate else ringback.public_key
+    key = await ask(session, owner=name)
+    found = await ringback.keys(session, name)
+    return PublicKey(name, key, next(one.fingerprint for one in found if one.public_key == key))
 
 
 async def listed(session: AsyncSession) -> Sequence[tuple[Account, int]]:
