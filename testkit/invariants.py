@@ -61,7 +61,8 @@ class Figures:
         """One line for people."""
         return (
             f"{self.rounds} rounds, {self.kills} kills, {self.deliveries} deliveries, "
-            f"{self.requests} requests, {self.duplicates} explained duplicates, {len(self.broken)} broken rules"
+            f"{self.requests} requests, {self.duplicates} explained duplicates, "
+            f"{len(self.broken)} broken rules"
         )
 
 
