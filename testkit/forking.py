@@ -160,6 +160,7 @@ def say(word: Any) -> None:
 # --- between the two ----------------------------------------------------------------------------------------
 
 _NEWS = "TESTKIT_FORKING_NEWS"
+_children: set[int] = set()
 
 
 def _main(path: str) -> None:
@@ -176,7 +177,9 @@ def _main(path: str) -> None:
             _report_ends()
         if 0 in ready:
             chunk = os.read(0, 65536)
-            if not chunk:
+            if not chunk:  # the test is over, or was ended itself
+                for pid in _children:
+                    os.kill(pid, signal.SIGKILL)
                 return
             *lines, unread = (unread + chunk).split(b"\n")
             for line in lines:
@@ -191,12 +194,14 @@ def _report_ends() -> None:
             return
         if pid == 0:
             return
+        _children.discard(pid)
         _write({"pid": pid, "ended": os.waitstatus_to_exitcode(status)})
 
 
 def _fork(program: dict[str, Any], order: dict[str, Any]) -> None:
     pid = os.fork()
     if pid:
+        _children.add(pid)
         _write({"started": pid})
         return
     code = 1
@@ -210,6 +215,8 @@ def _fork(program: dict[str, Any], order: dict[str, Any]) -> None:
         os.dup2(log, 2)
         program[order["function"]](**order["arguments"])
         code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:

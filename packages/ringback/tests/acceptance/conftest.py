@@ -48,13 +48,39 @@ class Site:
     witness: Witness
     name: str = field(default_factory=lambda: uuid4().hex[:12])
     acknowledged: set[Any] = field(default_factory=set)
+    processes: list[Forked] = field(default_factory=list)
     secret: str = ""
 
     async def serve(self, plan: dict[str, Any] | None = None, **figures: Any) -> Forked:
-        return await self.forker.fork("serve", database=self.database, plan=plan, **(FIGURES | figures))
+        return await self._fork("serve", plan, figures)
+
+    async def _fork(self, function: str, plan: dict[str, Any] | None, figures: dict[str, Any]) -> Forked:
+        process = await self.forker.fork(function, database=self.database, plan=plan, **(FIGURES | figures))
+        self.processes.append(process)
+        return process
+
+    @asynccontextmanager
+    async def within(self, seconds: float) -> AsyncIterator[None]:
+        """A deadline that shows, when it passes, what the processes have to say."""
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            logs = [f"--- {process.pid}\n{process.log_text()}" for process in self.processes]
+            raise AssertionError("\n".join([f"too late: {await self.states()}", *logs])) from None
+
+    def _one_crashed(self) -> bool:
+        for process in self.processes:
+            crashed = process.ended.done() and process.ended.result() > 0
+            assert not crashed, f"{process.pid} ended with an error:\n{process.log_text()}"
+        return False
+
+    async def migrate(self) -> None:
+        migration = await self.forker.fork("migrate", database=self.database)
+        assert await migration.end() == 0, migration.log_text()
 
     async def work(self, plan: dict[str, Any] | None = None, **figures: Any) -> Forked:
-        worker = await self.forker.fork("work", database=self.database, plan=plan, **(FIGURES | figures))
+        worker = await self._fork("work", plan, figures)
         assert await worker.word() == "working"
         return worker
 
@@ -76,10 +102,22 @@ class Site:
         assert answer.status_code == 200, answer.text
         self.acknowledged.add(invoice)
 
-    async def pay(self, client: httpx2.AsyncClient, part: Part) -> None:
-        answer = await client.post(f"/invoices/{part.invoice}/parts/{part.number}")
+    async def pay(self, client: httpx2.AsyncClient, invoice: str, number: int) -> None:
+        answer = await client.post(f"/invoices/{invoice}/parts/{number}")
         assert answer.status_code == 200, answer.text
-        self.acknowledged.add(part)
+        self.acknowledged.add(Part(invoice, number))
+
+    async def pay_many(self, client: httpx2.AsyncClient, name: str, count: int, behaviour: str) -> None:
+        url = self.witness.url(behaviour, self.name)
+        answer = await client.post(f"/bulk/{name}/{count}", params={"callback_url": url})
+        assert answer.status_code == 200, answer.text
+        self.acknowledged |= {Part(f"{name}-{number}", 1) for number in range(count)}
+
+    async def until_sighted(self, count: int, timeout: float = SECONDS) -> list[Sighting]:
+        async with self.within(timeout):
+            while len(found := self.sightings()) < count and not self._one_crashed():
+                await asyncio.sleep(0.02)
+        return found
 
     def sightings(self) -> list[Sighting]:
         return self.witness.sightings(self.name)
@@ -99,10 +137,19 @@ class Site:
 
     async def until_ended(self, timeout: float = SECONDS, *, process: Forked | None = None) -> None:
         """Wait until every delivery has ended, or `process` has."""
-        async with asyncio.timeout(timeout):
-            while process is None or not process.ended.done():
+        await self.until(lambda s: not s.keys() & {"pending", "waiting", "sending"}, timeout, process)
+
+    async def until(
+        self,
+        enough: Callable[[dict[str, int]], bool],
+        timeout: float = SECONDS,
+        process: Forked | None = None,
+    ) -> None:
+        """Wait until the counts by state are as wanted, or `process` has ended."""
+        async with self.within(timeout):
+            while (process is None or not process.ended.done()) and not self._one_crashed():
                 states = await self.states()
-                if states and not states.keys() & {"pending", "waiting", "sending"}:
+                if states and enough(states):
                     return
                 await asyncio.sleep(0.03)
 
@@ -196,7 +243,7 @@ class Round:
                 if part in self.site.acknowledged or (part in asked and part in self.abandoned):
                     continue
                 asked.add(part)
-                await self.site.pay(client, part)
+                await self.site.pay(client, part.invoice, part.number)
 
 
 # --- fixtures -----------------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ It is the product as users run it. Crash points are laid round it from outside, 
 
 import asyncio
 import os
-import re
 import signal
 import socket
+import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import ModuleType
 from typing import Annotated, Any
 
 import uvicorn
@@ -22,14 +23,15 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, eve
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from testkit.forking import say
 
-from ringback import Callbacks, RetrySchedule, Ringback, _intake
+from ringback import Callbacks, Exchange, RetrySchedule, Ringback, _intake
 from ringback._connection import Connection as HttpConnection
 from ringback._engine import Couriers
 from ringback._outbox import Outbox
+from ringback._store import claims
 from ringback._store.claims import ClaimStore
 from ringback._store.results import ResultStore
 from ringback._transport import Transport
-from ringback.cli.worker import _deliver
+from ringback.cli import main
 
 metadata = MetaData()
 invoices = Table(
@@ -104,6 +106,16 @@ def new_app(database: str, points: "Points", **figures: Any) -> FastAPI:
         await session.execute(invoices.update().where(mine, invoices.c.paid < part).values(paid=part))
         return {"part": part}
 
+    @app.post("/bulk/{name}/{count}")
+    async def pay_many(name: str, count: int, session: SessionDep, callback_url: str) -> None:
+        """Many invoices with one part each, in one transaction."""
+        for number in range(count):
+            key = f"{name}-{number}"
+            exchange = Exchange(query={"callback_url": callback_url}, body={"id": key})
+            await ringback.bind(session, create_invoice, key=key, exchange=exchange)
+            to = ringback.to(session, key=key).options(idempotency_key="part 1")
+            await to.send(invoice_notification, InvoiceEvent(description=f"{key} part 1", paid=True))
+
     @app.get("/secret")
     async def signing_secret(session: SessionDep) -> str:
         return await ringback.signing_secret(session)
@@ -132,14 +144,31 @@ def serve(database: str, plan: dict[str, Any] | None = None, **figures: Any) -> 
 
 
 def work(database: str, plan: dict[str, Any] | None = None, grace: float = 25.0, **figures: Any) -> None:
-    """What ``ringback worker`` runs; says "working" before it begins."""
-    app = new_app(database, Points(plan), worker="external", **_settings(figures))
+    """The command ``ringback worker``; says "working" before it begins."""
+    module = ModuleType("shop_of_this_process")
+    module.app = new_app(database, Points(plan), worker="external", **_settings(figures))  # type: ignore[attr-defined]
+    sys.modules[module.__name__] = module
     say("working")
-    asyncio.run(_deliver(app.state.ringback, None, grace))
+    main(["worker", f"{module.__name__}:app", "--grace", str(grace)])
+
+
+def migrate(database: str) -> None:
+    """Make the tables of the outbox and of the app, as a deployment does before workers start."""
+    app = new_app(database, Points(None), worker="external")
+
+    async def run() -> None:
+        ringback: Ringback = app.state.ringback
+        await ringback.migrate()
+        async with ringback.engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        await ringback.engine.dispose()
+
+    asyncio.run(run())
 
 
 def _settings(figures: dict[str, Any]) -> dict[str, Any]:
     """Leases of a second or so, which no user can ask for: a test cannot wait a minute for each crash."""
+    claims._APART = figures.pop("apart", 0.5)  # type: ignore[misc]
     _intake._MARGIN = figures.pop("lease_margin", 0.5)  # type: ignore[misc]
     if "delays" in figures:
         figures["schedule"] = RetrySchedule(tuple(figures.pop("delays")), jitter=0.0)
@@ -154,6 +183,8 @@ class Points:
 
     def __init__(self, plan: dict[str, Any] | None) -> None:
         self._plan = plan or {}
+        self._in_use = 0
+        self._careful = False
         self._reached: Counter[str] = Counter()
         self._doing = ""
 
@@ -165,19 +196,21 @@ class Points:
 
     def watch(self, engine: AsyncEngine) -> None:
         """Lay the points round the parts of the library, in this process."""
+        self._careful = engine.dialect.name == "sqlite" and self._plan.get("signal") == "SIGSTOP"
         self._statements(engine)
         self._around(ClaimStore, "claim", "claim")
         self._around(ClaimStore, "lapse", "lapse")
         self._around(ResultStore, "record", "record")
         self._around(Outbox, "send", "send")
-        self._before(Couriers, "attempt", self._attempt)
+        self._before_attempts()
         self._after_sending()
         self._after_answer()
 
-    def _attempt(self, claimed: Any) -> None:
-        self.reach("attempt")
-        if re.search(rb"poison", claimed.body):
-            self.reach("poison")
+    async def reach_outside(self, point: str) -> None:
+        """The same, once no transaction is open: who is stopped in one on SQLite stops everybody."""
+        while self._in_use and self._careful:
+            await asyncio.sleep(0)
+        self.reach(point)
 
     def _statements(self, engine: AsyncEngine) -> None:
         """`claim:statement` and the like: before each statement; `claim:commit`: before the COMMIT."""
@@ -194,6 +227,14 @@ class Points:
         def rollback(connection: Connection) -> None:
             connection.info.pop("did", None)
 
+        def checkout(*_: Any) -> None:
+            self._in_use += 1
+
+        def checkin(*_: Any) -> None:
+            self._in_use -= 1
+
+        event.listen(engine.sync_engine.pool, "checkout", checkout)
+        event.listen(engine.sync_engine.pool, "checkin", checkin)
         event.listen(engine.sync_engine, "before_cursor_execute", statement)
         event.listen(engine.sync_engine, "commit", commit)
         event.listen(engine.sync_engine, "rollback", rollback)
@@ -210,15 +251,17 @@ class Points:
 
         setattr(owner, name, wrapped)
 
-    @staticmethod
-    def _before(owner: type, name: str, look: Callable[..., None]) -> None:
-        original = getattr(owner, name)
+    def _before_attempts(self) -> None:
+        """`attempt`: claimed, and nothing has left yet. `poison`: the same with a certain body."""
+        original = Couriers.attempt
 
-        def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-            look(args[0])
-            return original(self, *args, **kwargs)
+        async def attempt(couriers: Couriers, claimed: Any, *args: Any) -> Any:
+            await self.reach_outside("attempt")
+            if b"poison" in claimed.body:
+                self.reach("poison")
+            return await original(couriers, claimed, *args)
 
-        setattr(owner, name, wrapped)
+        Couriers.attempt = attempt  # type: ignore[method-assign, assignment]
 
     def _after_sending(self) -> None:
         """`sent`: the request's bytes have been handed to the kernel, and no answer was read."""
@@ -227,7 +270,7 @@ class Points:
         async def exchange(connection: HttpConnection, *args: Any) -> None:
             exchanging = asyncio.ensure_future(original(connection, *args))
             await asyncio.sleep(0)
-            self.reach("sent")
+            await self.reach_outside("sent")
             await exchanging
 
         HttpConnection.exchange = exchange  # type: ignore[method-assign, assignment]
@@ -238,7 +281,7 @@ class Points:
 
         async def send(transport: Transport, *args: Any, **kwargs: Any) -> Any:
             response = await original(transport, *args, **kwargs)
-            self.reach("answered")
+            await self.reach_outside("answered")
             return response
 
         Transport.send = send  # type: ignore[method-assign, assignment]
