@@ -55,8 +55,9 @@ class Ringback(CallersSide):
     `schedule` says when attempts are due, `attempt_timeout` (seconds) how long one may take, `in_flight` how
     many run at once to one destination, `concurrency` how many in all; `rate_per_host` and `rate_per_owner`
     (attempts a second) bound each worker further. What has ended is deleted after `retention` seconds
-    (None: never). `publish` "declared" leaves the keys in the document as they were written. `now` replaces
-    every clock, for tests.
+    (None: never). `publish` "declared" leaves the keys in the document as they were written, and
+    `allow_expressions` are those that keys may read although they can carry secrets into a URL. `now`
+    replaces every clock, for tests.
     """
 
     def __init__(  # noqa: PLR0913  the one place where all settings meet
@@ -80,12 +81,14 @@ class Ringback(CallersSide):
         rate_per_owner: float | None = None,
         retention: float | None = 30 * DAY,
         publish: Literal["valid", "declared"] = "valid",
+        allow_expressions: Iterable[str] = (),
         now: Callable[[], float] | None = None,
     ) -> None:
         self.worker = worker
         self.engine = engine_for(database)
         self.guard = Guard(policy or NetworkPolicy.from_settings(allow_networks), SystemResolver())
         self.publish = publish
+        self.allow_expressions = frozenset(allow_expressions)
         self._proxy = proxy
         self._ssl_context = ssl_context
         self._schedule = schedule or RetrySchedule()
@@ -132,7 +135,9 @@ class Ringback(CallersSide):
     def contracts(self) -> Contracts:
         """The declared callbacks, read when the app starts or when they are first needed."""
         if self._contracts is None:
-            self._contracts = _declarations.read(self._app) if self._app is not None else Contracts()
+            if self._app is None:
+                return Contracts()
+            self._contracts = _declarations.read(self._app, allowed=self.allow_expressions)
         return self._contracts
 
     # --- what counts, and what else rides along ------------------------------------------------------------

@@ -152,7 +152,7 @@ def test_an_app_without_ringback_is_told_the_valid_spelling(module: Path) -> Non
 
 
 def test_an_app_with_ringback_is_judged_as_at_its_start(module: Path) -> None:
-    ringback = "\nfrom ringback._document import publish\napp.state.ringback = publish(app)\n"
+    ringback = "\nfrom ringback import Ringback\nRingback(app)\n"
     (module / "good_app.py").write_text(PROGRAM + ringback)
     code, text = run("good_app:app")
     assert code == 0
@@ -170,3 +170,6 @@ def test_sources_can_be_allowed(module: Path) -> None:
     (module / "secret_app.py").write_text(program)
     assert run("secret_app:app")[0] == 1
     assert run("secret_app:app", "--allow", "$url")[0] == 0
+    allowing = "\nfrom ringback import Ringback\nRingback(app, allow_expressions=['$url'])\n"
+    (module / "allowing_app.py").write_text(program + allowing)
+    assert run("allowing_app:app")[0] == 0

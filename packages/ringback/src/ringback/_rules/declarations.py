@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["judge_declaration"]
 
+MAX_NAME_LENGTH: Final = 255
+"""Characters of an operationId or a callback's name, as the tables have them."""
+
 _PLACES: Final = ("path", "query", "header", "cookie", "body")
 _FORM: Final = "application/x-www-form-urlencoded"
 
@@ -25,6 +28,7 @@ def judge_declaration(declaration: "Declaration", others: Sequence["Declaration"
     """The findings on one declared callback; `others` are all that the app declares, it among them."""
     siblings = [o for o in others if o.operation == declaration.operation and o is not declaration]
     yield from _names_are_unique(declaration, siblings)
+    yield from _names_can_be_kept(declaration)
     yield from _one_method(declaration)
     yield from _is_documented(declaration)
     yield from _everything_can_be_sent(declaration)
@@ -53,6 +57,17 @@ def _names_are_unique(declaration: "Declaration", siblings: Sequence["Declaratio
                 f"The function is declared twice on {declaration.operation} (as {other.name!r} too), so "
                 "send(...) could mean either.",
                 "Declare one function for each callback.",
+            )
+
+
+def _names_can_be_kept(declaration: "Declaration") -> Iterator[Finding]:
+    for what, name in (("operationId", declaration.operation), ("callback's name", declaration.name)):
+        if len(name) > MAX_NAME_LENGTH:
+            yield error(
+                "name-too-long",
+                f"The {what} has {len(name)} characters, and targets keep at most {MAX_NAME_LENGTH}: "
+                f"{name[:40]}….",
+                "Give it a shorter operation_id or name.",
             )
 
 
@@ -130,7 +145,7 @@ def _body_can_be_written(declaration: "Declaration") -> Iterator[Finding]:
     for method in sorted({"OPTIONS", "TRACE"} & (declaration.route.methods or set())):
         yield error(
             "body-not-documented",
-            f"A {method} request has no body in the document, so its body could not be sent.",
+            f"A request with {method} has no body in the document, so its body could not be sent.",
             "Declare another method, or remove the body.",
         )
     media_type = body.field_info.media_type.lower()

@@ -21,7 +21,7 @@ _d = deliveries.c
 _REPORT = (
     _d.message_id, _d.owner, func.coalesce(targets.c.key, _d.idempotency_key), _d.channel, _d.callback,
     _d.destination, _d.url, _d.state, _d.attempts, _d.status_code, _d.verdict, _d.breach, _d.created_at,
-    case((in_state(_d.state, State.PENDING), _d.due_at), else_=null()), _d.finished_at,
+    case((in_state(_d.state, State.PENDING), _d.due_at), else_=null()), _d.finished_at, _d.note,
 )  # fmt: skip
 _WITH_TARGETS = deliveries.join(targets, _d.target_id == targets.c.id, isouter=True)
 

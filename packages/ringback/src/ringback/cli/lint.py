@@ -75,8 +75,10 @@ def _findings(target: str, factory: bool, allowed: list[str]) -> list[Finding]:
             f"{target} is {type(app).__name__} and not a FastAPI app. Name the app, or add --factory if this "
             "is a function that makes it."
         )
+    ringback = getattr(app.state, "ringback", None)
+    allowed = [*allowed, *getattr(ringback, "allow_expressions", ())]
     # Without Ringback nobody repairs the tutorial's spelling, so there it is an error.
-    return examine(app, allowed=allowed, dialect=hasattr(app.state, "ringback"))[1]
+    return examine(app, allowed=allowed, dialect=ringback is not None)[1]
 
 
 def _is_error(finding: Finding) -> bool:
