@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -212,13 +213,13 @@ async def test_a_second_payment_is_recorded_as_too_much(shop: Shop) -> None:
     await _expire_in_our_books(shop, invoice)
     second = await shop.begin(invoice)
     assert first != second
-    for checkout in (second, first):
+
+    async def paid(count: int) -> bool:
+        return [payment["state"] for payment in await shop.payments(invoice)].count("paid") == count
+
+    for count, checkout in enumerate((second, first), 1):
         await shop.decide(checkout, "approve")
-
-    async def both() -> bool:
-        return [payment["state"] for payment in await shop.payments(invoice)] == ["paid", "paid"]
-
-    await shop.until(both)
+        await shop.until(partial(paid, count))
     assert [payment["flag"] for payment in await shop.payments(invoice)] == ["overpaid", None]
     assert await _notifications(shop, invoice) == 1
 

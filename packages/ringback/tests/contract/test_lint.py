@@ -116,8 +116,9 @@ def test_a_file_that_is_no_document_is_said(tmp_path: Path, content: str, messag
             "values",
         ),
         ("a: &a {b: [*a]}\n", "alias of what it stands in"),
-        ("a: " + "[" * 200_000, "nested more than 200 deep"),
-        ("- " * 200_000, "nested more than 200 deep"),
+        # Newer versions of libyaml stop there themselves.
+        ("a: " + "[" * 200_000, "nested more than 200 deep|exceeded max"),
+        ("- " * 200_000, "nested more than 200 deep|exceeded max"),
     ],
 )
 def test_little_text_that_would_become_endless_is_refused(tmp_path: Path, text: str, message: str) -> None:
