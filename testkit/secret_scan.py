@@ -5,9 +5,9 @@ it. Databases are searched before they go: a SQLite file, freed pages included, 
 removed, a PostgreSQL database when it is dropped, either when it is emptied. Log records are searched as they
 are written, and log files with the folders that they are in. What is found fails the run.
 
-Left out are mails that were sent, files of their own (``.eml``): the link to a page is what they are for. Page
-tokens in ``sandbox.db``, where the payment provider's stand-in keeps the way back that it was told. And what the
-tests' own HTTP clients log.
+Left out are mails that were sent, files of their own (``.eml``): the link to a page is what they are for.
+Page tokens in ``sandbox.db``, where the payment provider's stand-in keeps the way back that it was told. And
+what the tests' own HTTP clients log.
 """
 
 import base64
