@@ -1,17 +1,21 @@
 """The answer to a callback, judged by the responses that the published document declares."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from ringback._openapi.recursion import recursive_choices
 from ringback._openapi.references import follow
 from ringback._openapi.schemas import Schema, compile_schema, json_path
 
 __all__ = [
     "MAX_ANSWER_BYTES",
+    "MAX_ANSWER_DEPTH",
     "Answer",
     "AnswerReader",
     "Answers",
@@ -21,8 +25,15 @@ __all__ = [
     "read_json",
 ]
 
-MAX_ANSWER_BYTES: Final = 1_000_000
-"""Bytes of an answer that are read as JSON; a longer one is a breach."""
+MAX_ANSWER_BYTES: Final = 65_536
+"""Bytes of an answer that are read; a longer one is a breach."""
+
+MAX_ANSWER_DEPTH: Final = 64
+"""Arrays and objects inside one another; a deeper answer is a breach."""
+
+_MAX_TRIALS: Final = 1000
+_STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_BRACKETS: Final = re.compile(rb"[\[{]+|[\]}]+")
 
 Headers = Sequence[tuple[str, str]]
 
@@ -43,10 +54,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredResponse:
-    """One entry of the operation's responses: a schema for each media type, none where no body is due."""
+    """One entry of the operation's responses: a schema for each media type, none where no body is due.
+
+    `depth` is how deep an answer may be. Where every level may be tried as several things, a hundred bytes
+    would take a validator minutes: then it is what needs no more than a thousand trials.
+    """
 
     content: Mapping[str, Schema]
     model: TypeAdapter[Any] | None = None
+    depth: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        choices = max((recursive_choices(schema.text) for schema in self.content.values()), default=1)
+        depth = MAX_ANSWER_DEPTH if choices < 2 else max(2, int(math.log(_MAX_TRIALS, choices)))
+        object.__setattr__(self, "depth", depth)
 
 
 class Answers(Protocol):
@@ -91,7 +112,7 @@ class AnswerReader:
             )
         if not is_json(media_type or next(iter(declared.content))):
             return _read_text(schema, body)
-        return _read(schema, declared.model, body)
+        return _read(schema, declared, body)
 
 
 def declared_responses(
@@ -112,22 +133,31 @@ def declared_responses(
     return responses
 
 
-def read_json(body: bytes) -> Any:
-    """Parse JSON within the caps; raises ValueError with the reason.
-
-    The parser itself stops at 200 arrays and objects inside one another, so no depth exhausts the stack.
-    """
+def read_json(body: bytes, max_depth: int = MAX_ANSWER_DEPTH) -> Any:
+    """Parse JSON within the caps, which are looked at first; raises ValueError with the reason."""
     if len(body) > MAX_ANSWER_BYTES:
         raise ValueError(f"has {len(body):,} bytes; at most {MAX_ANSWER_BYTES:,} are read")
+    if len(body) > 2 * max_depth and _is_deeper(body, max_depth):
+        raise ValueError(f"holds more than {max_depth} arrays and objects inside one another")
     return from_json(body, allow_inf_nan=False)
 
 
-def _read(schema: Schema, model: TypeAdapter[Any] | None, body: bytes) -> Answer:
+def _is_deeper(body: bytes, limit: int) -> bool:
+    depth = 0
+    for brackets in _BRACKETS.findall(_STRINGS.sub(b"", body)):
+        depth += len(brackets) if brackets[0] in b"[{" else -len(brackets)
+        if depth > limit:
+            return True
+    return False
+
+
+def _read(schema: Schema, declared: DeclaredResponse, body: bytes) -> Answer:
+    model = declared.model
     try:
-        value = read_json(body)
+        value = read_json(body, declared.depth)
     except ValueError as error:
         # A schema that allows anything promises nothing, so nothing is broken.
-        return Answer(True) if schema.anything else Answer(True, f"the body is not JSON: {error}")
+        return Answer(True) if schema.anything else Answer(True, f"the body cannot be read as JSON: {error}")
     breach = schema.breach(value)
     if breach is not None or model is None:
         return Answer(True, breach, None if breach else value)
