@@ -77,5 +77,5 @@ async def test_an_unknown_id_and_the_fingerprint_of_a_secret_lead_to_nothing(pro
     await provider.ask(provider.ringback.public_key, owner="acme")
     await provider.ask(provider.ringback.signing_secret, owner="acme")
     [secret] = [k.fingerprint for k in await provider.ask(provider.ringback.keys) if k.kind == "v1"]
-    for kid in ("unknown", "", secret):
+    for kid in ("unknown", "", "\0", secret):
         assert await read(provider, kid=kid) == []

@@ -192,6 +192,8 @@ def list_public_keys(connection: Connection, now: float, *, kid: str | None = No
     k = keys.c
     statement = _keys().where(k.public_key.is_not(None), or_(k.retires_at.is_(None), k.retires_at > now))
     if kid is not None:
+        if "\0" in kid:  # no fingerprint has one, and PostgreSQL would fail instead of finding nothing
+            return []
         named = keys.alias()
         owner = select(named.c.owner).where(named.c.fingerprint == kid, named.c.public_key.is_not(None))
         statement = statement.where(k.owner.in_(owner))
