@@ -1,5 +1,6 @@
 """Which contract and which target a `send` means, and what to say where that is not clear."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ __all__ = ["contract_meant", "declared_by", "not_bound", "not_bound_for"]
 
 def contract_meant(contracts: Contracts, callback: Callable[..., Any], operation: str | None) -> Contract:
     """The one contract of a declared function, of one operation if it is named; raises `RingbackError`."""
-    declared = contracts.of_function(callback)
+    # A decorator above the router's leaves another function under the name, which knows what it wraps.
+    declared = contracts.of_function(callback) or contracts.of_function(inspect.unwrap(callback))
     found = [contract for contract in declared if operation in (None, contract.operation)]
     if len(found) == 1:
         return found[0]

@@ -22,7 +22,7 @@ from ringback._errors import ContractError, RingbackError
 from ringback._openapi.parameters import callback_parameters
 from ringback._openapi.places import Place, places
 from ringback._rules.declarations import judge_declaration
-from ringback._rules.documents import judge_place
+from ringback._rules.documents import judge_id, judge_place, operation_ids
 from ringback._rules.findings import Finding, Severity, error
 from ringback._typed_arguments import TypedArguments, answer_models
 
@@ -120,6 +120,7 @@ def examine(
     declarations = prepare(app)
     document = app.openapi()
     found = list(places(document))
+    ids = operation_ids(document, found)
     contracts: list[Contract] = []
     findings = list(_routes_are_not_callbacks(app))
     for declaration in declarations:
@@ -127,6 +128,9 @@ def examine(
         place = _place_of(declaration, found)
         if place is not None and not declaration.hidden:
             own += judge_place(document, place, allowed=allowed, dialect=dialect)
+            # The automatic id of a callback is shared only where another rule speaks already.
+            for name in {declaration.route.operation_id, declaration.operation} - {None}:
+                own += judge_id(name, ids)
         elif not own:
             own.append(_not_published())
         if not any(finding.severity is Severity.ERROR for finding in own):

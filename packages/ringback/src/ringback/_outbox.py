@@ -154,6 +154,7 @@ class Outbox:
         options: Options,
     ) -> Delivery | None:
         """Store one callback for the target of `key`; None when that target has no URL for it."""
+        key, owner = _name("key", key), _name("owner", owner)
         contract = contract_meant(self._contracts(), callback, operation)
         payload = contract.dump(*arguments[0], **arguments[1])
         _check_size(contract, payload.body)
@@ -268,6 +269,8 @@ def _check_size(contract: Contract, body: bytes) -> None:
 def _name(what: str, value: str) -> str:
     text = str(value)
     # The owner may be empty: an app with one owner names none.
-    if (what == "key" and not text) or len(text) > _MAX_NAME or "\x00" in text:
-        raise UnusableValue(what, f"{text[:40]!r} must have 1 to {_MAX_NAME} characters and no NUL")
+    # Half of a surrogate pair can stand in JSON, and in no database.
+    whole = text.isascii() or text.encode(errors="ignore").decode() == text
+    if (what == "key" and not text) or len(text) > _MAX_NAME or "\x00" in text or not whole:
+        raise UnusableValue(what, f"{text[:40]!a} must have 1 to {_MAX_NAME} characters and no NUL")
     return text

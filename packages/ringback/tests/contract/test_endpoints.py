@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import wraps
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
@@ -351,3 +352,25 @@ def test_each_host_is_looked_up_once_and_a_refusal_names_its_own_parameter(open_
     client = open_app(app)
     answer = client.post("/orders?one=http://127.0.0.1/&other=http://10.0.0.1/")
     assert [problem["loc"] for problem in answer.json()["detail"]] == [["query", "other"]]
+
+
+def test_a_function_under_another_decorator_is_still_the_callback(
+    open_app: Open, receiver: LocalReceiver
+) -> None:
+    app, event = order_app(BASE + "/x")
+
+    @wraps(event)
+    def logged(*args: Any, **kwargs: Any) -> Any:
+        return event(*args, **kwargs)
+
+    client = open_app(app)
+    assert client.post(f"/orders?hook={receiver.url}").is_success
+    assert client.portal.call(send, app, logged)
+
+
+@pytest.mark.parametrize("key", ["", "\ud800", "a\x00", "x" * 256])
+def test_a_key_that_no_database_could_hold_is_refused(open_app: Open, key: str) -> None:
+    app, event = order_app(BASE + "/x")
+    client = open_app(app)
+    with pytest.raises(UnusableValue, match=r"key: .* must have 1 to 255 characters"):
+        client.portal.call(send, app, event, key)

@@ -241,6 +241,18 @@ def test_two_operations_of_one_id_cannot_both_have_callbacks(app: FastAPI) -> No
     assert {f.rule for f in found if f.severity is Severity.ERROR} == {"operation-id-duplicate"}
 
 
+@pytest.mark.parametrize("options", [{"operation_id": "event"}, {}])
+def test_a_callback_may_not_share_the_id_of_another_operation(app: FastAPI, options: Any) -> None:
+    router = APIRouter()
+    key("{$hook}/x", **options)(router)
+    app.post("/orders", callbacks=router.routes, operation_id="create")(create_order)
+    app.get("/orders", operation_id=options.get("operation_id", "create"))(tenant)
+    with pytest.warns(UserWarning, match="Duplicate Operation ID"):
+        (found,) = examine(app)[1]
+    assert found.rule == "operation-id-duplicate"
+    assert "stands 2 times" in found.message
+
+
 def test_a_callback_router_that_is_included_as_well_is_named(app: FastAPI) -> None:
     router = APIRouter()
     key("{$hook}/x")(router)

@@ -26,7 +26,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 def judge_declaration(declaration: "Declaration", others: Sequence["Declaration"]) -> Iterator[Finding]:
     """The findings on one declared callback; `others` are all that the app declares, it among them."""
-    siblings = [o for o in others if o.operation == declaration.operation and o is not declaration]
+    siblings = [o for o in others if _is_sibling(o, declaration)]
     yield from _names_are_unique(declaration, siblings)
     yield from _names_can_be_kept(declaration)
     yield from _one_method(declaration)
@@ -36,15 +36,14 @@ def judge_declaration(declaration: "Declaration", others: Sequence["Declaration"
     yield from _modes_agree(declaration)
 
 
+def _is_sibling(other: "Declaration", declaration: "Declaration") -> bool:
+    same = other.operation == declaration.operation and other.endpoint is declaration.endpoint
+    return same and other is not declaration
+
+
 def _names_are_unique(declaration: "Declaration", siblings: Sequence["Declaration"]) -> Iterator[Finding]:
     for other in siblings:
-        if other.endpoint is not declaration.endpoint:
-            yield error(
-                "operation-id-duplicate",
-                f"Two operations are called {declaration.operation!r}, so a stored target could mean either.",
-                "Give one of them another operation_id.",
-            )
-        elif other.name == declaration.name:
+        if other.name == declaration.name:
             yield error(
                 "callback-name-duplicate",
                 f"Another callback of {declaration.operation} is called {declaration.name!r} too "

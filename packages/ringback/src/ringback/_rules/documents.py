@@ -1,7 +1,7 @@
 """The rules that any OpenAPI document with callbacks is judged by."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ringback._contract import build_contract
@@ -15,7 +15,7 @@ from ringback._rules.cases import Case, callback_parameters_of
 from ringback._rules.findings import Finding, error, warning
 from ringback._rules.keys import KEY_RULES, judge_spelling
 
-__all__ = ["judge_document", "judge_place"]
+__all__ = ["judge_document", "judge_id", "judge_place", "operation_ids"]
 
 Document = Mapping[str, Any]
 
@@ -44,7 +44,10 @@ def judge_document(document: Document, *, allowed: Collection[str] = ()) -> list
     ]
     said = {finding.message for finding in findings}
     findings += [finding for finding in _dangling_elsewhere(document) if finding.message not in said]
-    return [*findings, *_duplicate_ids(document, found)]
+    ids = operation_ids(document, found)
+    for place in found:
+        findings += [one.at(place.pointer) for one in judge_id(place.operation.get("operationId"), ids)]
+    return findings
 
 
 def judge_place(
@@ -154,21 +157,25 @@ _RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
 )
 
 
-def _duplicate_ids(document: Document, found: list[Place]) -> Iterator[Finding]:
+def operation_ids(document: Document, found: Iterable[Place]) -> Counter[str]:
+    """How often each operationId stands in a document, callbacks included."""
     ids = Counter(str(p.operation["operationId"]) for p in found if "operationId" in p.operation)
     paths = document.get("paths")
     for item in paths.values() if isinstance(paths, Mapping) else ():
         for operation in item.values() if isinstance(item, Mapping) else ():
             if isinstance(operation, Mapping) and "operationId" in operation:
                 ids[str(operation["operationId"])] += 1
-    for place in found:
-        name = str(place.operation.get("operationId"))
-        if ids[name] > 1:
-            yield error(
-                "operation-id-duplicate",
-                f"The operationId {name!r} stands {ids[name]} times in the document.",
-                "Give each operation its own.",
-            ).at(place.pointer)
+    return ids
+
+
+def judge_id(name: Any, ids: Mapping[str, int]) -> Iterator[Finding]:
+    """The finding on an operationId that others have too; `ids` are those of `operation_ids`."""
+    if ids.get(name, 0) > 1:
+        yield error(
+            "operation-id-duplicate",
+            f"The operationId {name!r} stands {ids[name]} times in the document.",
+            "Give each operation its own.",
+        )
 
 
 def _dangling_elsewhere(document: Document) -> Iterator[Finding]:
