@@ -13,6 +13,7 @@ import typer
 import yaml  # type: ignore[import-untyped]
 from typer.testing import CliRunner
 
+from ringback._contract import read_document
 from ringback._errors import RingbackError
 from ringback.cli._documents import load_document
 from ringback.cli.lint import lint
@@ -134,7 +135,37 @@ def test_yaml_means_what_json_means(tmp_path: Path) -> None:
         "a: &x [no, 12:30, 0x10, 007, True, null, ~, 1.5e3, -2]\nb: *x\n200: {<<: {c: 2026-01-01}}\n"
     )
     values = ["no", "12:30", "0x10", "007", True, None, None, 1500.0, -2]
-    assert load_document(str(file)) == {"a": values, "b": values, 200: {"c": "2026-01-01"}}
+    assert load_document(str(file)) == {"a": values, "b": values, "200": {"c": "2026-01-01"}}
+
+
+@pytest.mark.parametrize("version", ["3.0.4", "3.1.1", "3.2.0"])
+def test_a_contract_of_somebody_elses_yaml_sends_and_checks(tmp_path: Path, version: str) -> None:
+    file = tmp_path / "openapi.yaml"
+    file.write_text(
+        f"""
+openapi: {version}
+info: {{title: Shop, version: 1}}
+paths:
+  /orders:
+    post:
+      parameters: [{{name: hook, in: query, schema: {{type: string}}}}]
+      responses: {{201: {{description: Created}}}}
+      callbacks:
+        paid:
+          '{{$request.query.hook}}/paid':
+            post:
+              requestBody:
+                required: true
+                content: {{application/json: {{schema: &event {{type: object, required: [paid]}}}}}}
+              responses: {{200: {{description: OK, content: {{application/json: {{schema: *event}}}}}}}}
+"""
+    )
+    (contract,) = read_document(load_document(str(file)))
+    assert (contract.operation, contract.callback) == ("POST /orders", "paid")
+    assert contract.dump({"paid": True}).body == b'{"paid":true}'
+    assert contract.check(200, [], b'{"paid":1}').breach is None
+    assert contract.check(200, [], b"{}").breach == '$: "paid" is a required property'
+    assert contract.check(201, [], b"{}").declared is False
 
 
 def test_a_file_that_is_not_there_is_said() -> None:

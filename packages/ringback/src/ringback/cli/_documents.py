@@ -72,6 +72,11 @@ async def _fetch(name: str) -> bytes:
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML as OpenAPI means it: what looks like JSON is read as JSON reads it, everything else is text."""
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Names are text, as in JSON, the 200 of a response too."""
+        values = super().construct_mapping(node, deep).items()
+        return {json.dumps(name) if isinstance(name, int) else name: value for name, value in values}
+
 
 _Loader.yaml_implicit_resolvers = {}
 for _kind, _pattern, _first in (
