@@ -129,7 +129,7 @@ def examine(
         if place is not None and not declaration.hidden:
             own += judge_place(document, place, allowed=allowed, dialect=dialect)
             # The automatic id of a callback is shared only where another rule speaks already.
-            for name in {declaration.route.operation_id, declaration.operation} - {None}:
+            for name in {declaration.route.operation_id or "", declaration.operation}:
                 own += judge_id(name, ids)
         elif not own:
             own.append(_not_published())

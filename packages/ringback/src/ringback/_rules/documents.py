@@ -46,7 +46,8 @@ def judge_document(document: Document, *, allowed: Collection[str] = ()) -> list
     findings += [finding for finding in _dangling_elsewhere(document) if finding.message not in said]
     ids = operation_ids(document, found)
     for place in found:
-        findings += [one.at(place.pointer) for one in judge_id(place.operation.get("operationId"), ids)]
+        name = str(place.operation.get("operationId", ""))
+        findings += [one.at(place.pointer) for one in judge_id(name, ids)]
     return findings
 
 
@@ -168,7 +169,7 @@ def operation_ids(document: Document, found: Iterable[Place]) -> Counter[str]:
     return ids
 
 
-def judge_id(name: Any, ids: Mapping[str, int]) -> Iterator[Finding]:
+def judge_id(name: str, ids: Mapping[str, int]) -> Iterator[Finding]:
     """The finding on an operationId that others have too; `ids` are those of `operation_ids`."""
     if ids.get(name, 0) > 1:
         yield error(
