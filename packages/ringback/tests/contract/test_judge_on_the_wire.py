@@ -153,6 +153,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(any_text, inner, max_size=2),
     max_leaves=4,
 )
+seldom = st.integers(0, 6).map(lambda n: n == 6)
 ORDER_ID = "$request.body#/id"
 
 
@@ -201,13 +202,13 @@ def callbacks(draw: st.DrawFn) -> Callback:
 
 @st.composite
 def replies(draw: st.DrawFn, status: int, answers: Kind) -> tuple[int, str, bytes]:
-    sent = draw(st.one_of(answers.values, answers.values, json_values))
+    sent = draw(json_values if draw(seldom) else answers.values)
     if isinstance(sent, BaseModel):
         sent = sent.model_dump(mode="json", by_alias=True, warnings=False)
     raw = json.dumps(sent, default=str).encode()
-    raw = draw(st.sampled_from([raw, raw, raw, raw, b"", b"OK", b'{"a":']))
-    media_type = draw(st.sampled_from(["application/json"] * 8 + ["text/plain", "text/html"]))
-    return draw(st.sampled_from([status, status, status, 200, 203])), media_type, raw
+    raw = draw(st.sampled_from([b"", b"OK", b'{"a":'])) if draw(seldom) else raw
+    media_type = draw(st.sampled_from(["text/plain", "text/html"])) if draw(seldom) else "application/json"
+    return draw(st.sampled_from([200, 203])) if draw(seldom) else status, media_type, raw
 
 
 class Server:
@@ -345,5 +346,5 @@ def test_every_request_and_every_label_is_what_the_document_says(stage: Stage, p
             assert (breach is None or breach.startswith("as documented")) == as_documented, breach
 
     story()
-    assert counts["sent"] >= APPS // PARTS
-    assert 0.1 < counts["breach"] / counts["sent"] < 0.9
+    assert counts["sent"] > APPS // PARTS // 2
+    assert min(counts["breach"], counts["sent"] - counts["breach"]) > 2
