@@ -21,7 +21,7 @@ import asyncpg
 from sqlalchemy import URL, make_url
 from testkit.folders import memory_folder
 
-__all__ = ["Server", "running_server"]
+__all__ = ["OwnServer", "Server", "running_own_server", "running_server"]
 
 _SETTINGS = {
     "fsync": "off",  # the folder is thrown away; tests that need a crash kill our processes, not this server
@@ -59,6 +59,26 @@ class Server:
         _run_apart(run())
 
 
+@dataclass(frozen=True, slots=True)
+class OwnServer(Server):
+    """A server that we started, and so may stop. What it promised to keep outlives all but a power cut."""
+
+    control: tuple[str | Path, ...]
+    log: Path
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        try:
+            _run(*self.control, "-l", self.log, "-w", "-t", "60", "start")
+        except RuntimeError as failed:
+            text = self.log.read_text() if self.log.exists() else ""
+            raise RuntimeError(f"{failed}\n{text}") from failed
+
+    def stop(self, mode: str) -> None:
+        """Stop it: "fast" ends every session in good order, "immediate" is a crash."""
+        _run(*self.control, "-m", mode, "-w", "-t", "60", "stop")
+
+
 def _run_apart(work: Coroutine[Any, Any, None]) -> None:
     # In a thread of its own: the test's event loop must not notice.
     with ThreadPoolExecutor(1) as pool:
@@ -72,6 +92,13 @@ def running_server() -> Iterator[Server]:
     if given:
         yield Server(make_url(given).set(drivername="postgresql+asyncpg"))
         return
+    with running_own_server() as server:
+        yield server
+
+
+@contextmanager
+def running_own_server() -> Iterator[OwnServer]:
+    """Start a server that the caller alone uses, and stop it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ringback-pg-", dir=memory_folder()))
     try:
         yield from _own_server(folder)
@@ -79,9 +106,9 @@ def running_server() -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _own_server(folder: Path) -> Iterator[Server]:
+def _own_server(folder: Path) -> Iterator[OwnServer]:
     binaries = _binaries(folder)
-    data, log, port = folder / "data", folder / "log", _free_port()
+    data, port = folder / "data", _free_port()
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody")
     _run(binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
@@ -89,15 +116,13 @@ def _own_server(folder: Path) -> Iterator[Server]:
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.write(f"{settings}port = {port}\nlisten_addresses = '127.0.0.1'\n")
         file.write(f"unix_socket_directories = '{folder}'\n")
-    control = (binaries / "pg_ctl", "-D", data)
+    url = URL.create("postgresql+asyncpg", "postgres", None, "127.0.0.1", port, "postgres")
+    server = OwnServer(url, (binaries / "pg_ctl", "-D", data), folder / "log")
+    server.start()
     try:
-        _run(*control, "-l", log, "-w", "-t", "60", "start")
-    except RuntimeError as failed:
-        raise RuntimeError(f"{failed}\n{log.read_text() if log.exists() else ''}") from failed
-    try:
-        yield Server(URL.create("postgresql+asyncpg", "postgres", None, "127.0.0.1", port, "postgres"))
+        yield server
     finally:
-        _run(*control, "-m", "immediate", "stop")
+        server.stop("immediate")
 
 
 def _run(*command: str | Path) -> None:

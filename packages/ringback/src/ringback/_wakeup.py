@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 logger = logging.getLogger("ringback.worker")
@@ -39,7 +38,7 @@ class Notifier:
             try:
                 async with self._engine.connect() as connection:
                     await connection.execute(text(f"NOTIFY {_CHANNEL}"))
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:  # drivers raise errors of their own, too
                 logger.debug("the workers could not be notified, they will poll: %s", error)
             await asyncio.sleep(_GATHER)
 
@@ -62,7 +61,7 @@ async def listen(engine: AsyncEngine, wake: Callable[[], None]) -> None:
                 wake()
                 await lost.wait()
                 await connection.invalidate()
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:  # drivers raise errors of their own, too
             logger.debug("cannot listen for new deliveries, polling alone: %s", error)
         await asyncio.sleep(wait)
         wait = min(wait * 2, _LONGEST_WAIT)

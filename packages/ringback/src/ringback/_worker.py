@@ -30,8 +30,8 @@ class WorkerSettings:
     """A worker's figures; seconds where they are times.
 
     A lease outlives the channel's longest attempt and `patience`, so no attempt ever needs to renew it: what
-    was claimed and could not begin within `patience` is given back. `retention` None keeps what has ended
-    for ever.
+    was claimed and could not begin within `patience` is given back. A transaction that takes longer than
+    `turn` is given up: its connection has gone silent. `retention` None keeps what has ended for ever.
     """
 
     name: str
@@ -46,6 +46,7 @@ class WorkerSettings:
     secrets_for: float = 10.0
     grace: float = 25.0
     patience: float = 5.0
+    turn: float = 30.0
     rate_per_host: float | None = None
     rate_per_owner: float | None = None
 
@@ -103,14 +104,12 @@ class Worker:
             self._event.clear()
             try:
                 more = await self._turn()
-                trouble = 0
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:
                 trouble += 1
-                # Not the whole error: it holds the statement's values, where an app's engine shows them.
-                reason = getattr(error, "orig", None) or error
-                logger.warning("the database did not answer, trying again: %s", reason)
+                self._report_trouble(error)
                 await asyncio.sleep(min(0.1 * 2**trouble, 5.0))
                 continue
+            trouble = 0
             if not more:
                 await self._rest()
 
@@ -137,9 +136,9 @@ class Worker:
         results, self._running.results = self._running.results, []
         back = self._running.give_back(older_than=0.0 if self._stopping else self._settings.patience)
         try:
-            async with self._engine.begin() as connection:
+            async with asyncio.timeout(self._settings.turn), self._engine.begin() as connection:
                 taken = await connection.run_sync(self._in_transaction, results, back)
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:
             # Recording is fenced, so writing a batch down a second time cannot do harm; what was to be given
             # back comes back by itself when its lease is over.
             self._running.results = results + self._running.results
@@ -173,6 +172,15 @@ class Worker:
                     async with self._engine.begin() as connection:
                         await connection.run_sync(self._store.results.record, [version])
                     break
+
+    @staticmethod
+    def _report_trouble(error: Exception) -> None:
+        # Not the whole error: it holds the statement's values, where an app's engine shows them.
+        reason = getattr(error, "orig", None) or error
+        expected = isinstance(error, SQLAlchemyError | OSError)
+        words = "the database did not answer, trying again" if expected else "a turn failed, trying again"
+        # Whatever it is, the worker goes on: nobody would notice that nothing is delivered any more.
+        logger.warning("%s: %s: %s", words, type(reason).__name__, reason, exc_info=not expected)
 
     @staticmethod
     def _report_late(results: Sequence[Result], accepted: set[int]) -> None:

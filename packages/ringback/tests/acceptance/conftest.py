@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +55,8 @@ class Site:
         return await self._fork("serve", plan, figures)
 
     async def _fork(self, function: str, plan: dict[str, Any] | None, figures: dict[str, Any]) -> Forked:
-        process = await self.forker.fork(function, database=self.database, plan=plan, **(FIGURES | figures))
+        settings = {"database": self.database, "plan": plan, **FIGURES, **figures}
+        process = await self.forker.fork(function, **settings)
         self.processes.append(process)
         return process
 
@@ -262,10 +263,10 @@ async def witness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wit
         yield witness
 
 
-@pytest.fixture
-def new_site(
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_site(
     request: pytest.FixtureRequest, forker: Forker, witness: Witness, tmp_path: Path
-) -> Iterator[Callable[[str], Site]]:
+) -> AsyncIterator[Callable[[str], Site]]:
     """`new_site("sqlite")`, `new_site("postgresql")`: on an empty database of its own."""
     made: list[str] = []
 
@@ -277,6 +278,7 @@ def new_site(
         return Site(made[-1], forker, witness)
 
     yield new
+    await forker.end_all()
     for url in made:
         request.getfixturevalue("postgresql_server").drop_database(url)
 
