@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 from rich.text import Text
-from sqlalchemy.exc import DBAPIError
 from typer.core import TyperGroup
 
 from ringback._errors import RingbackError
@@ -20,6 +19,7 @@ _EXAMPLES = {
     "worker": "ringback worker shop.main:app --concurrency 500",
     "migrate": "ringback migrate shop.main:app",
     "lint": "ringback lint shop.main:app",
+    "scaffold": "ringback scaffold https://api.example.com/openapi.json --out receiver",
     "deliveries": "",
     "endpoints": "",
     "keys": "",
@@ -63,11 +63,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=arguments, prog_name="ringback")
     except RingbackError as error:
         _fail(str(error))
-    except DBAPIError as error:
-        # Not str(error): that holds the statement and its values, secrets among them.
-        _fail(f"The database refused: {error.orig}. `ringback doctor` looks at what it may be.")
     except OSError as error:
         _fail(f"The system refused: {error}.")
+    except Exception as error:
+        if not _is_of_a_database(error):
+            raise
+        # Not str(error): that holds the statement and its values, secrets among them.
+        reason = getattr(error, "orig", None)
+        _fail(f"The database refused: {reason}. `ringback doctor` looks at what it may be.")
+
+
+def _is_of_a_database(error: Exception) -> bool:
+    """Whether SQLAlchemy raised it, without loading SQLAlchemy for commands that need no database."""
+    exceptions = sys.modules.get("sqlalchemy.exc")
+    return exceptions is not None and isinstance(error, exceptions.DBAPIError)
 
 
 def _load(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Tools for the external developer, who has a provider's OpenAPI document and a receiver to build."""

@@ -1,0 +1,83 @@
+"""A text that a regular expression accepts."""
+
+import random
+import re
+from typing import Any
+
+__all__ = ["text_for_pattern"]
+
+_MOST_REPEATS = 64
+_PRINTABLE = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .,:;/@#!"
+_CLASSES = {"CATEGORY_DIGIT": "0123456789", "CATEGORY_SPACE": " ", "CATEGORY_WORD": "abcxyz019_"}
+
+
+def text_for_pattern(pattern: str, chance: random.Random, least: int = 0) -> str | None:
+    """A text that `pattern` finds itself in, at least `least` long where it can be; None where none is known.
+
+    Look-around and backreferences are not followed; whoever asks validates the text anyway.
+    """
+    try:
+        parsed = re._parser.parse(pattern)  # type: ignore[attr-defined]  # the one reader of re's grammar
+        compiled = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return None
+    for extra in (0, least, 1):
+        text = _write(parsed, chance, extra)
+        if len(text) >= least and compiled.search(text):
+            return text
+    return None
+
+
+def _write(parts: Any, chance: random.Random, extra: int) -> str:
+    return "".join(_one(str(code), value, chance, extra) for code, value in parts)
+
+
+def _one(code: str, value: Any, chance: random.Random, extra: int) -> str:
+    match code:
+        case "LITERAL":
+            return chr(value)
+        case "NOT_LITERAL":
+            return next(c for c in _PRINTABLE if ord(c) != value)
+        case "ANY":
+            return "a"
+        case "IN":
+            return _member(value, chance)
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            low, high, inner = value
+            times = min(int(high), int(low) + extra, int(low) + _MOST_REPEATS)
+            return "".join(_write(inner, chance, 0) for _ in range(times))
+        case "SUBPATTERN":
+            return _write(value[-1], chance, extra)
+        case "ATOMIC_GROUP":
+            return _write(value, chance, extra)
+        case "BRANCH":
+            return _write(chance.choice(value[1]), chance, extra)
+        case "CATEGORY":
+            return chance.choice(_CLASSES.get(str(value), "a"))
+    return ""
+
+
+def _member(members: Any, chance: random.Random) -> str:
+    if str(members[0][0]) == "NEGATE":
+        refused = {c for c in _PRINTABLE if any(_has(member, c) for member in members[1:])}
+        return next((c for c in _PRINTABLE if c not in refused), "é")
+    code, value = chance.choice(members)
+    match str(code):
+        case "RANGE":
+            return chr(chance.randint(value[0], min(value[1], value[0] + 25)))
+        case "LITERAL":
+            return chr(value)
+    return chance.choice(_CLASSES.get(str(value), "a-"))
+
+
+def _has(member: Any, character: str) -> bool:
+    code, value = member
+    match str(code):
+        case "RANGE":
+            return bool(value[0] <= ord(character) <= value[1])
+        case "LITERAL":
+            return bool(ord(character) == value)
+    name = str(value)
+    kinds = {"DIGIT": str.isdigit, "SPACE": str.isspace, "WORD": lambda c: c.isalnum() or c == "_"}
+    is_kind = kinds[name.rpartition("_")[2]](character)
+    return not is_kind if "NOT" in name else is_kind
