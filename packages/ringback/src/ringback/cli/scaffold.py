@@ -29,7 +29,7 @@ def scaffold(
         bool, typer.Option("--force", help="Replace what you have changed, the handlers too.")
     ] = False,
 ) -> None:
-    """Write a small FastAPI project that receives the callbacks of an API: types, handlers, verification, tests.
+    """Write a small FastAPI project that receives an API's callbacks: types, handlers, verification, tests.
 
     Run it again when the document has changed: the types are made again, and what you have changed is kept
     and compared.

@@ -72,8 +72,8 @@ class Caller:
             return example(schema)
         except ValueError:
             raise NoExample(
-                f"{self.declared.name}: no example of {what} could be made that the document accepts. Write one "
-                "into its schema, under `examples`."
+                f"{self.declared.name}: no example of {what} could be made that the document accepts. Write "
+                "one into its schema, under `examples`."
             ) from None
 
     @property

@@ -54,8 +54,8 @@ def choose(document: Mapping[str, Any], wanted: Sequence[str] = ()) -> list[Decl
     candidates = {candidate.name: candidate for candidate in _named(document)}
     if not candidates:
         raise NoSuchCallback(
-            "The document declares no callbacks: no operation in it has a field `callbacks`. Name the document "
-            "of the API that will call you."
+            "The document declares no callbacks: no operation in it has a field `callbacks`. Name the "
+            "document of the API that will call you."
         )
     chosen: list[Declared] = []
     for name in wanted or candidates:
@@ -126,7 +126,7 @@ def _declared_schema(document: Mapping[str, Any], place: Place, source: Source) 
     if source.place == "body":
         holder = place.main.get("requestBody") if source.message == "request" else _first_answer(place)
         content = (follow(document, holder) or {}).get("content", {})
-        media = next((value for name, value in content.items() if is_json(name.lower())), {})
+        media: Any = next((value for name, value in content.items() if is_json(name.lower())), {})
         return follow(document, media).get("schema")
     for owner in (place.main, place.main_item):
         for node in owner.get("parameters") or []:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from ringback._openapi.references import DanglingReference, look_up
@@ -36,12 +36,12 @@ _NUMBERS: Final = (0, 1, -1, 2**31, 9_007_199_254_740_991, 10)
 
 
 def example(schema: Schema) -> Any:
-    """One value that the schema accepts, a declared example before a made one; raises ValueError if none is found."""
+    """One value that the schema accepts, a declared example before a made one; raises ValueError without."""
     return next(_all(schema))
 
 
 def variations(schema: Schema, most: int = 12) -> list[Any]:
-    """Different accepted values: the smallest and the fullest first; raises ValueError where none is found."""
+    """Different accepted values, the smallest and the fullest first; raises ValueError where there is none."""
     found: dict[str, Any] = {}
     for seed in range(4 * most):
         value = _made(schema, seed)
@@ -152,18 +152,15 @@ class _Maker:
             return None
         if kind is None:
             kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
-        match kind:
-            case "object":
-                return self._object(schema, depth)
-            case "array":
-                return self._array(schema, name, depth)
-            case "integer" | "number":
-                return self._number(schema, kind)
-            case "boolean":
-                return self._pick([True, False])
-            case "null":
-                return None
-        return self._text(schema, name)
+        makers: dict[Any, Callable[[], Any]] = {
+            "object": lambda: self._object(schema, depth),
+            "array": lambda: self._array(schema, name, depth),
+            "integer": lambda: self._number(schema, "integer"),
+            "number": lambda: self._number(schema, "number"),
+            "boolean": lambda: self._pick([True, False]),
+            "null": lambda: None,
+        }
+        return makers.get(kind, lambda: self._text(schema, name))()
 
     def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
         properties = schema.get("properties") or {}
@@ -229,7 +226,7 @@ class _Maker:
             return str(self._pick(_FORMATS[schema["format"]]))
         shortest, longest = "x" * least, (name * (1 + (most or 0) // max(1, len(name))))[:most]
         text = str(self._pick([name, shortest, *([longest] if most else []), *_TEXTS]))
-        return (text + "x" * (least - len(text)))[:most]
+        return str(text + "x" * (least - len(text)))[:most]
 
     def _pick(self, choices: Any) -> Any:
         return choices[0] if self._seed <= _FULL else self._chance.choice(choices)

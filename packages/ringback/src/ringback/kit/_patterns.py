@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["text_for_pattern"]
@@ -33,28 +34,26 @@ def _write(parts: Any, chance: random.Random, extra: int) -> str:
 
 
 def _one(code: str, value: Any, chance: random.Random, extra: int) -> str:
-    match code:
-        case "LITERAL":
-            return chr(value)
-        case "NOT_LITERAL":
-            return next(c for c in _PRINTABLE if ord(c) != value)
-        case "ANY":
-            return "a"
-        case "IN":
-            return _member(value, chance)
-        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-            low, high, inner = value
-            times = min(int(high), int(low) + extra, int(low) + _MOST_REPEATS)
-            return "".join(_write(inner, chance, 0) for _ in range(times))
-        case "SUBPATTERN":
-            return _write(value[-1], chance, extra)
-        case "ATOMIC_GROUP":
-            return _write(value, chance, extra)
-        case "BRANCH":
-            return _write(chance.choice(value[1]), chance, extra)
-        case "CATEGORY":
-            return chance.choice(_CLASSES.get(str(value), "a"))
-    return ""
+    writers: dict[str, Callable[[], str]] = {
+        "LITERAL": lambda: chr(value),
+        "NOT_LITERAL": lambda: next(c for c in _PRINTABLE if ord(c) != value),
+        "ANY": lambda: "a",
+        "IN": lambda: _member(value, chance),
+        "MAX_REPEAT": lambda: _repeat(value, chance, extra),
+        "MIN_REPEAT": lambda: _repeat(value, chance, extra),
+        "POSSESSIVE_REPEAT": lambda: _repeat(value, chance, extra),
+        "SUBPATTERN": lambda: _write(value[-1], chance, extra),
+        "ATOMIC_GROUP": lambda: _write(value, chance, extra),
+        "BRANCH": lambda: _write(chance.choice(value[1]), chance, extra),
+        "CATEGORY": lambda: chance.choice(_CLASSES.get(str(value), "a")),
+    }
+    return writers.get(code, str)()
+
+
+def _repeat(value: Any, chance: random.Random, extra: int) -> str:
+    low, high, inner = value
+    times = min(int(high), int(low) + extra, int(low) + _MOST_REPEATS)
+    return "".join(_write(inner, chance, 0) for _ in range(times))
 
 
 def _member(members: Any, chance: random.Random) -> str:
@@ -78,6 +77,10 @@ def _has(member: Any, character: str) -> bool:
         case "LITERAL":
             return bool(ord(character) == value)
     name = str(value)
-    kinds = {"DIGIT": str.isdigit, "SPACE": str.isspace, "WORD": lambda c: c.isalnum() or c == "_"}
+    kinds: dict[str, Callable[[str], bool]] = {
+        "DIGIT": str.isdigit,
+        "SPACE": str.isspace,
+        "WORD": lambda c: c.isalnum() or c == "_",
+    }
     is_kind = kinds[name.rpartition("_")[2]](character)
     return not is_kind if "NOT" in name else is_kind

@@ -14,6 +14,7 @@ from ringback._openapi.schemas import Schema
 from ringback._sources import Source
 from ringback.kit._declared import Declared, schema_of_source
 from ringback.kit._examples import merged
+from ringback.kit.scaffold._literals import literal
 from ringback.kit.scaffold._models import ModelSet
 from ringback.kit.scaffold._names import class_name, function_name, kebab
 
@@ -69,6 +70,11 @@ class Endpoint:
     body: Body | None = None
     parameters: tuple[Parameter, ...] = field(default=())
 
+    @property
+    def path(self) -> str:
+        """The whole route."""
+        return self.base + self.route
+
 
 def endpoints(document: Mapping[str, Any], chosen: Sequence[Declared], models: ModelSet) -> list[Endpoint]:
     """The routes for these callbacks; raises `RingbackError` where one receiver cannot tell two apart."""
@@ -76,14 +82,10 @@ def endpoints(document: Mapping[str, Any], chosen: Sequence[Declared], models: M
     for declared in chosen:
         base = _base(declared, chosen)
         endpoint = _endpoint(document, declared, base, models, [e.function for e in made])
-        same = [
-            e
-            for e in made
-            if (e.method, e.base + e.route) == (endpoint.method, endpoint.base + endpoint.route)
-        ]
+        same = [e for e in made if (e.method, e.path) == (endpoint.method, endpoint.path)]
         if same and same[0].declared.place.main is declared.place.main:
             raise RingbackError(
-                f"{same[0].declared.name!r} and {declared.name!r} are both sent as {endpoint.method} to the same "
+                f"{same[0].declared.name!r} and {declared.name!r} are both sent as {endpoint.method} to one "
                 "URL, so no route can tell them apart. Choose one with --callback."
             )
         if same:
@@ -147,7 +149,7 @@ def _route(
                 )
             continue
         name, schema = _value(document, declared, part, own)
-        before = route.rstrip("/").rpartition("/")[2]
+        before = next((word for word in reversed(route.split("/")) if word and "{" not in word), "")
         python = function_name(name, [p.python for p in parameters], context=before)
         annotation = _annotation(schema, False).removesuffix(" | None")
         parameters.append(Parameter(python, "path", python, annotation, True, Schema(dict(schema))))
@@ -199,7 +201,7 @@ def _annotation(schema: Mapping[str, Any], is_repeated: bool) -> str:
     kinds = [kind] if isinstance(kind, str) else [k for k in kind or ["string"] if k != "null"]
     values = node.get("enum") or ([node["const"]] if "const" in node else [])
     if values and all(isinstance(value, str) for value in values):
-        return f"Literal[{', '.join(repr(value) for value in values)}]"
+        return f"Literal[{', '.join(literal(value) for value in values)}]"
     if kinds[0] == "array":
         inner = _annotation({"components": schema.get("components", {}), **(node.get("items") or {})}, False)
         return f"list[{inner}]" if is_repeated else "str"

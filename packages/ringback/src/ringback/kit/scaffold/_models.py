@@ -1,4 +1,4 @@
-"""models.py: the types of a document's events and answers, made by datamodel-code-generator and looked through."""
+"""models.py: the types of a document's events and answers, made by a generator and looked through."""
 
 import ast
 import hashlib
@@ -26,7 +26,9 @@ _KEYWORDS: Final = frozenset(
 _FORMATS: Final = frozenset({"date-time", "date", "uuid"})
 _MODULES: Final = frozenset({"__future__", "datetime", "decimal", "enum", "pydantic", "typing", "uuid"})
 _CALLS: Final = frozenset({"ConfigDict", "Field"})
-_HEAD = '"""The types of the provider\'s document. `ringback scaffold` makes this file again: do not change it."""\n'
+_STATEMENTS: Final = (ast.ClassDef, ast.AnnAssign, ast.Assign, ast.Expr, ast.Pass)
+_DOES_SOMETHING: Final = (ast.Call, ast.Lambda, ast.Await, ast.Yield, ast.NamedExpr, ast.comprehension)
+_HEAD = '"""The types of the document. `ringback scaffold` makes this file again: do not change it."""\n'
 _MARK: Final = re.compile(r"\A# checksum ([0-9a-f]{16})\n")
 
 
@@ -123,8 +125,8 @@ def _generate(schemas: Mapping[str, Any]) -> str:
         from datamodel_code_generator.format import DatetimeClassType, Formatter
     except ImportError:
         raise RingbackError(
-            "`ringback scaffold` makes types with datamodel-code-generator, which is not installed. Install it "
-            "with the extra: pip install 'ringback[kit]'."
+            "`ringback scaffold` makes types with datamodel-code-generator, which is not installed. Install the "
+            "extra that holds it: pip install 'ringback[kit]'."
         ) from None
     document = {
         "openapi": "3.1.0",
@@ -133,9 +135,7 @@ def _generate(schemas: Mapping[str, Any]) -> str:
         "components": {"schemas": dict(schemas)},
     }
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # about its own options, which the reader of our output did not choose
+        warnings.simplefilter("ignore")  # about its own options, which nobody here has chosen
         text = generate(
             document,
             input_file_type=InputFileType.OpenAPI,
@@ -161,26 +161,27 @@ def _generate(schemas: Mapping[str, Any]) -> str:
 
 
 def _look_through(text: str) -> None:
-    """Refuse a module that holds anything but types: the document is somebody else's, and this file is run."""
+    """Refuse a module that holds anything but types: others wrote the document, and this file is run."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module not in _MODULES):
+        if not _is_of_types(node):
             raise _unsafe(node)
-        if isinstance(node, ast.Call):
-            function = node.func
-            is_rebuild = isinstance(function, ast.Attribute) and function.attr == "model_rebuild"
-            if not is_rebuild and not (isinstance(function, ast.Name) and function.id in _CALLS):
-                raise _unsafe(node)
-        elif (isinstance(node, ast.Attribute) and node.attr != "model_rebuild") or (
-            isinstance(node, ast.stmt)
-            and not isinstance(
-                node, ast.ImportFrom | ast.ClassDef | ast.AnnAssign | ast.Assign | ast.Expr | ast.Pass
-            )
-        ):
-            raise _unsafe(node)
+
+
+def _is_of_types(node: ast.AST) -> bool:
+    match node:
+        case ast.ImportFrom(module=module):
+            return module in _MODULES
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _CALLS
+        case ast.Call(func=ast.Attribute(attr=name)) | ast.Attribute(attr=name):
+            return name == "model_rebuild"
+        case ast.stmt():
+            return isinstance(node, _STATEMENTS)
+    return not isinstance(node, _DOES_SOMETHING)
 
 
 def _unsafe(node: ast.AST) -> RingbackError:
     return RingbackError(
-        f"The types made of this document would run {ast.unparse(node)[:80]!r}, which is no type. Nothing was "
-        "written. Look at the names and texts in its schemas."
+        f"The types made of this document would run {ast.unparse(node)[:80]!r}, which is no type. Nothing "
+        "was written. Look at the names and texts in its schemas."
     )

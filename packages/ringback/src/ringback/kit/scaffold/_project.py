@@ -11,6 +11,7 @@ from ringback.kit._calls import Caller
 from ringback.kit._declared import choose
 from ringback.kit.scaffold._endpoints import Endpoint, endpoints
 from ringback.kit.scaffold._handlers import handlers_text
+from ringback.kit.scaffold._literals import WIDTH, literal
 from ringback.kit.scaffold._models import ModelSet
 from ringback.kit.scaffold._names import one_line
 
@@ -34,7 +35,7 @@ def project_files(
     wanted: Sequence[str] = (),
     folder: str = ".",
 ) -> dict[str, str]:
-    """The text of every file of a project that receives the wanted callbacks of a document (all, if none is named).
+    """The texts of a project that receives the wanted callbacks of a document (all, if none is named).
 
     `source` is how the document was named, `folder` where the project goes: its README repeats them. Raises
     `RingbackError` where a callback cannot be read, or no types can be made.
@@ -83,8 +84,8 @@ def _readme(
     return {
         "title": title,
         "callbacks": "\n".join(
-            f"- `{e.declared.name}`: {e.method} `{e.base}{e.route}`. The provider is given `{here}{e.base}`, or what "
-            "leads there from outside."
+            f"- `{one_line(e.declared.name)}`: {e.method} `{e.path}`.\n"
+            f"  Give the provider `{here}{e.base}`, or what leads there from outside."
             for e in chosen
         ),
         "checks": "\n".join(checks),
@@ -96,14 +97,12 @@ def _call(document: Mapping[str, Any], endpoint: Endpoint) -> str:
     """One line of the tests: an example of this callback, as the provider would send it."""
     caller = Caller(document, endpoint.declared, Url("http", "testserver", 80, endpoint.base or "/"))
     payload = caller.payload()
-    url = caller.url(payload)
-    values = (endpoint.method, url.target, dict(payload.headers), payload.body, endpoint.answer.status)
-    return "    (\n" + "".join(f"        {_text(value)},\n" for value in values) + "    ),\n"
-
-
-def _text(value: object) -> str:
-    """A literal in double quotes where it needs none of them inside."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_text(name)}: {_text(inner)}" for name, inner in value.items()) + "}"
-    text = repr(value)
-    return text.replace("'", '"') if '"' not in text and "\\" not in text else text
+    values = (
+        endpoint.method,
+        caller.url(payload).target,
+        dict(payload.headers),
+        payload.body,
+        endpoint.answer.status,
+    )
+    lines = "".join(f"        {literal(value, indent=8, room=WIDTH - 9)},\n" for value in values)
+    return f"    (\n{lines}    ),\n"

@@ -32,7 +32,7 @@ class Written:
 
 
 def write_files(folder: Path, files: Mapping[str, str], *, force: bool = False) -> list[Written]:
-    """Write the files into `folder`; a file that differs is only replaced with `force`, or if nobody changed it.
+    """Write the files; one that differs is only replaced with `force`, or where nobody has changed it.
 
     Raises `RingbackError` where the folder is a file, or something there is no text.
     """
