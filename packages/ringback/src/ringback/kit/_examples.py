@@ -41,7 +41,7 @@ def example(schema: Schema) -> Any:
 
 
 def variations(schema: Schema, most: int = 12) -> list[Any]:
-    """Different accepted values, the smallest and the fullest first; raises ValueError where there is none."""
+    """Different accepted values, the smallest and the fullest first; raises ValueError without any."""
     found: dict[str, Any] = {}
     for seed in range(4 * most):
         value = _made(schema, seed)

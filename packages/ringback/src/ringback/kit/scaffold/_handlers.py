@@ -11,7 +11,7 @@ from ringback.kit.scaffold._names import function_name, one_line
 
 __all__ = ["handlers_text"]
 
-_HEAD: Final = '"""What happens when a callback arrives. This file is yours: `ringback scaffold` does not overwrite it."""'
+_HEAD: Final = '"""What happens when a callback arrives. This file is yours: `ringback scaffold` keeps it."""'
 _MARKERS: Final = {"query": "Query", "header": "Header", "cookie": "Cookie"}
 _VERBS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 _KINDS: Final = {"string": str, "boolean": bool, "integer": int, "number": float}
@@ -78,6 +78,7 @@ def _from_models(models: Iterable[str]) -> list[str]:
 def _function(endpoint: Endpoint) -> str:
     returned, statement = _returned(endpoint)
     operation = endpoint.declared.place.operation
+    shown = _shown(endpoint)
     words = one_line(operation.get("summary") or operation.get("description") or "").rstrip(".")
     return "\n".join(
         [
@@ -88,7 +89,7 @@ def _function(endpoint: Endpoint) -> str:
             f'    """{words or "The callback " + one_line(endpoint.declared.name)}."""',
             "    async with inbox.once(message.id) as owed:",
             "        if owed:  # a delivery that comes again is answered again, and acted on once",
-            f'            logger.info("{endpoint.function} %s: %s", message.id, {_shown(endpoint)})  # act here',
+            f'            logger.info("{endpoint.function} %s: %s", message.id, {shown})  # act here',
             f"    return {statement}",
         ]
     )

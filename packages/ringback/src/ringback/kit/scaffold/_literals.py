@@ -8,7 +8,7 @@ WIDTH: Final = 110
 
 
 def literal(value: Any, *, indent: int = 0, room: int = WIDTH) -> str:
-    """The value in one line, or in several where `room` is too short; `indent` is where its last line stands."""
+    """The value in one line, or in several that end at `indent` where `room` is too short."""
     line = _one_line(value)
     if len(line) <= room or not isinstance(value, dict | list) or not value:
         return line

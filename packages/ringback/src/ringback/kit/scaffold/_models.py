@@ -115,18 +115,13 @@ def _is_readable(pattern: str) -> bool:
 
 def _generate(schemas: Mapping[str, Any]) -> str:
     try:
-        from datamodel_code_generator import (
-            DataModelType,
-            InputFileType,
-            LiteralType,
-            PythonVersion,
-            generate,
-        )
+        from datamodel_code_generator import InputFileType, LiteralType, PythonVersion, generate
+        from datamodel_code_generator.enums import DataModelType
         from datamodel_code_generator.format import DatetimeClassType, Formatter
     except ImportError:
         raise RingbackError(
-            "`ringback scaffold` makes types with datamodel-code-generator, which is not installed. Install the "
-            "extra that holds it: pip install 'ringback[kit]'."
+            "`ringback scaffold` makes types with datamodel-code-generator, which is not installed. Install "
+            "the extra that holds it: pip install 'ringback[kit]'."
         ) from None
     document = {
         "openapi": "3.1.0",
