@@ -200,9 +200,11 @@ async def opened(database: str, **settings: Any) -> AsyncIterator[Office]:
     ringback.channel("mail", mail)
     values: dict[str, Any] = {"secret": SECRET, "now": clock}
     app.mount("/console", Console(ringback, **values | settings))
-    async with served(app) as url, new_client() as client:
-        yield Office(ringback, clock, Operator(client, f"{url}/console"))
-    await ringback.engine.dispose()
+    try:
+        async with served(app) as url, new_client() as client:
+            yield Office(ringback, clock, Operator(client, f"{url}/console"))
+    finally:
+        await ringback.engine.dispose()
 
 
 @pytest.fixture

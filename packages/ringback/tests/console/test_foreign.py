@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.console._foreign import foreign, masked, masked_fields, masked_url, plain, url_parts
@@ -40,6 +40,7 @@ def test_writing_of_any_kind_is_left_alone(text: str) -> None:
     assert foreign(text) == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_but_letters_comes_through(text: str) -> None:
     shown = foreign(text, lines=True)

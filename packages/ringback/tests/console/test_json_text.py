@@ -6,7 +6,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringback.console._json_text import pretty_json
@@ -29,6 +29,7 @@ def test_it_is_indented_and_coloured() -> None:
     assert text_of(laid_out) == '{\n  "a": [\n    1,\n    {}\n  ],\n  "b": "<x>",\n  "c": []\n}'
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values.filter(lambda value: isinstance(value, list | dict)))
 def test_it_says_the_same_afterwards(value: Any) -> None:
     laid_out = pretty_json(json.dumps(value))
