@@ -20,6 +20,7 @@ _EXAMPLES = {
     "migrate": "ringback migrate shop.main:app",
     "lint": "ringback lint shop.main:app",
     "scaffold": "ringback scaffold https://api.example.com/openapi.json --out receiver",
+    "check": "ringback check http://127.0.0.1:8001 openapi.json --secret whsec_...",
     "deliveries": "",
     "endpoints": "",
     "keys": "",
