@@ -49,7 +49,7 @@ class Owed(Protocol):
         """Where it goes."""
 
     @property
-    def headers(self) -> list[list[str]]:
+    def headers(self) -> tuple[tuple[str, str], ...]:
         """Header fields that were frozen with the body."""
 
     @property
@@ -99,14 +99,14 @@ class HttpAttempts:
     def _request(self, owed: Owed, secrets: Sequence[str]) -> Request:
         timestamp = int(self._clock())
         signature = sign(secrets, owed.message_id, timestamp, owed.body)
-        fields = [(name, value) for name, value in owed.headers]
-        fields += [
+        fields = (
+            *owed.headers,
             ("webhook-id", owed.message_id),
             ("webhook-timestamp", str(timestamp)),
             ("webhook-signature", signature),
             ("user-agent", USER_AGENT),
-        ]
-        return Request(owed.method, parse_url(owed.url), tuple(fields), owed.body)
+        )
+        return Request(owed.method, parse_url(owed.url), fields, owed.body)
 
     def _judge(
         self, response: Response, answers: Answers | None, acknowledges: Acknowledgement | None
@@ -117,14 +117,19 @@ class HttpAttempts:
             breach = answer.breach
             if breach is None and acknowledges is not None:
                 acknowledged, breach = _ask(acknowledges, answer.value)
-        wish = next((value for name, value in response.headers if name == "retry-after"), None)
+        wish = None if acknowledged and response.status_code < 300 else self._wish(response)
         return judge_answer(
             response.status_code,
             breach=breach,
             acknowledged=acknowledged,
             response=excerpt(response.body),
-            retry_after=None if wish is None else parse_retry_after(wish, now=self._clock()),
+            retry_after=wish,
         )
+
+    def _wish(self, response: Response) -> float | None:
+        """How long the receiver wants to be left alone, in seconds."""
+        wish = next((value for name, value in response.headers if name == "retry-after"), None)
+        return None if wish is None else parse_retry_after(wish, now=self._clock())
 
 
 async def make_channel_attempt(channel: Channel, delivery: Delivery) -> Verdict:

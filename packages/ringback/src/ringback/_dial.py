@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from ringback import _tls
-from ringback._connection import Connection, Place
+from ringback._connection import Connection, Outbound, Place
 from ringback._guard import Guard, Unresolved
 from ringback._message import Failure, FailureReason, Limits
 from ringback._response import ResponseReader
@@ -64,6 +64,7 @@ class Dialer:
         self._ssl_context = None if ssl_context is None else _tls.check_context(ssl_context)
         self._proxy = proxy
         self._limits = limits
+        self._outbound = Outbound()
 
     async def connect(
         self,
@@ -75,7 +76,7 @@ class Dialer:
         """A connection to the first of the judged `addresses` that answers, ready for a request to `url`."""
         sock, address = await self._first(url, addresses)
         try:
-            connection = Connection(place, address, sock, open_connections)
+            connection = Connection(place, address, sock, open_connections, self._outbound)
             await self._attach(connection, sock, url)
         except BaseException:
             sock.close()

@@ -15,6 +15,7 @@ _LONGEST_REST: Final = 60.0
 _SLOW_AFTER: Final = 1.0
 _LOOK_AT: Final = 8
 _REMEMBERED: Final = 10_000
+_SHORTEST: Final = 1e-4
 
 
 @dataclass(slots=True)
@@ -104,7 +105,7 @@ class Share:
         self._quick: dict[int, float] = {}
         self._slow: dict[int, float] = {}
         self._by_destination: Counter[str] = Counter()
-        self._prompt: set[str] = set()
+        self._usual: dict[str, float] = {}
 
     def start(self, id_: int, destination: str) -> None:
         """An attempt begins."""
@@ -113,31 +114,31 @@ class Share:
 
     def end(self, id_: int, destination: str) -> None:
         """It has ended."""
-        prompt = self._quick.pop(id_, None) is not None
-        if not prompt:
-            self._slow.pop(id_)
+        started = self._quick.pop(id_, None)
         self._by_destination[destination] -= 1
         if not self._by_destination[destination]:
             del self._by_destination[destination]
-        if not prompt:
-            self._prompt.discard(destination)
-        elif len(self._prompt) < _REMEMBERED:
-            self._prompt.add(destination)
-        else:
-            self._prompt = {destination}
+        if started is None:
+            self._slow.pop(id_)
+            self._usual.pop(destination, None)
+            return
+        duration = max(self._clock() - started, _SHORTEST)
+        if len(self._usual) >= _REMEMBERED:
+            self._usual.clear()
+        self._usual[destination] = 0.2 * duration + 0.8 * self._usual.get(destination, duration)
 
     @property
     def prompt_destinations(self) -> int:
         """How many destinations are prompt now."""
-        return len(self._prompt)
+        return len(self._usual)
 
     def running_to(self, destination: str) -> int:
         """How many run to one destination."""
         return self._by_destination[destination]
 
-    def is_prompt(self, destination: str) -> bool:
-        """Whether the last attempt to end there was quick."""
-        return destination in self._prompt
+    def usual_duration(self, destination: str) -> float | None:
+        """Seconds that attempts there take now, or None where that is not known or the last one was slow."""
+        return self._usual.get(destination)
 
     @property
     def running(self) -> int:
@@ -146,12 +147,15 @@ class Share:
 
     def room(self) -> int:
         """How many more may begin."""
-        slow_since = self._clock() - _SLOW_AFTER
-        while self._quick:
-            id_, started = next(iter(self._quick.items()))
+        quick, slow_since = self._quick, self._clock() - _SLOW_AFTER
+        # In the order in which they began, so all before the first quick one are slow.
+        slow = []
+        for id_, started in quick.items():
             if started >= slow_since:
                 break
-            self._slow[id_] = self._quick.pop(id_)
+            slow.append(id_)
+        for id_ in slow:
+            self._slow[id_] = quick.pop(id_)
         return min(self.limit - len(self._quick), 8 * self.limit - self.running)
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from ringback._errors import RingbackError
 from ringback._urls import Url
@@ -96,8 +97,7 @@ class Limits:
     idle_total: int = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request as it will be written. `Host`, framing and `Accept-Encoding` are the transport's."""
 
     method: str
@@ -106,8 +106,7 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response whose head is complete; names in `headers` are lower case, in the order received.
 
     `body_error` says why `body` is not all of it, or not readable: the status counts all the same.

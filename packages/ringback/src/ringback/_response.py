@@ -14,6 +14,21 @@ _FRAMING_FACTOR = 4
 _FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding"})
 
 
+# Field names as they came and as we call them: the same few in every answer.
+_names: dict[bytes, str] = {}
+_REMEMBERED_NAMES = 1024
+_LONGEST_REMEMBERED = 64
+
+
+def _lower(name: bytes) -> str:
+    text = name.lower().decode("latin-1")
+    if len(name) <= _LONGEST_REMEMBERED:
+        if len(_names) >= _REMEMBERED_NAMES:
+            _names.clear()
+        _names[name] = text
+    return text
+
+
 class _Stop(Exception):
     """Raised inside a callback to stop the parser; the reader already knows why."""
 
@@ -118,7 +133,7 @@ class ResponseReader:
             raise _Stop
         self.headers = tuple(
             [
-                (name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1"))
+                (_names.get(name) or _lower(name), value.strip(b" \t").decode("latin-1"))
                 for name, value in self._fields
             ]
         )

@@ -18,8 +18,11 @@ from ringback._verdict import Verdict
 logger = logging.getLogger("ringback.worker")
 
 
-# How many times its places a prompt destination may have claimed and ready: enough for one large transaction.
-_AHEAD: Final = 3
+# What may be claimed and ready, so that no place stands empty during a transaction: what a destination can
+# take in so many seconds, so many times its places at most, and so many deliveries in all.
+_READY_SECONDS: Final = 0.25
+_READY_TIMES: Final = 16
+_READY_AT_MOST: Final = 1024
 
 
 class Courier(Protocol):
@@ -52,7 +55,8 @@ class Running:
         self._courier = courier
         self._on_end = on_end
         self._chance = chance
-        self._tasks: dict[asyncio.Task[None], Claimed] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = False
         self._secrets: dict[str, tuple[str, ...]] = {}
         self._ready: Ready[Claimed] = Ready()
         self.share = Share(concurrency)
@@ -72,18 +76,20 @@ class Running:
     @property
     def busy_for_now(self) -> bool:
         """Whether enough is ready for the time of another transaction, and few results wait."""
-        return len(self._ready) > self.share.limit and len(self.results) < 2 * self.share.limit
+        return 2 * len(self._ready) > self._ready_at_most() and 2 * len(self.results) < _READY_AT_MOST
 
     def room(self) -> int:
         """How many deliveries can be taken on in all: free places, and where it goes quickly some more."""
-        ahead = _AHEAD * self.share.limit if self.share.prompt_destinations else 0
-        return self.share.room() + ahead - len(self._ready)
+        return self.share.room() + self._ready_at_most() - len(self._ready)
 
     def room_for(self, destination: str) -> int:
         """How many can be taken on for one destination; some to have ready where answers come promptly."""
-        cap = self.cap(destination)
-        ahead = _AHEAD * cap if cap > 1 and self.share.is_prompt(destination) else 0
+        cap, usual = self.cap(destination), self.share.usual_duration(destination)
+        ahead = 0 if cap < 2 or usual is None else int(cap * min(_READY_TIMES, _READY_SECONDS / usual))
         return cap + ahead - self.share.running_to(destination) - self._ready.waiting_for(destination)
+
+    def _ready_at_most(self) -> int:
+        return min(_READY_TIMES * self.share.limit, _READY_AT_MOST) if self.share.prompt_destinations else 0
 
     def cap(self, destination: str) -> int:
         """How many attempts to one destination may run now."""
@@ -111,6 +117,7 @@ class Running:
         running = list(self._tasks)
         if running:
             _, late = await asyncio.wait(running, timeout=grace)
+            self._ending = True
             for task in late:
                 task.cancel()
 
@@ -119,34 +126,41 @@ class Running:
 
     def _start(self, claimed: Claimed) -> None:
         self.share.start(claimed.id, claimed.destination)
-        task = asyncio.create_task(self._attempt(claimed))
-        self._tasks[task] = claimed
-        task.add_done_callback(self._ended)
+        task = asyncio.create_task(self._work(claimed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        claimed = self._tasks.pop(task)
-        destination = claimed.destination
-        self.share.end(claimed.id, destination)
-        if self._ready and self.share.room() > 0:
-            following = self._ready.next(destination) if self._has_place(destination) else None
-            following = following or self._ready.next_of_any(self._has_place)
-            if following is not None:
-                self._start(following)
-        self._on_end()
+    async def _work(self, claimed: Claimed) -> None:
+        """One attempt, and then the next that is ready: a task for each would cost a tenth of an attempt."""
+        following: Claimed | None = claimed
+        while following is not None:
+            one, following = following, None
+            started = time.monotonic()
+            verdict = await self._attempt(one)
+            self.results.append(self._result(one, verdict, time.monotonic() - started))
+            self.share.end(one.id, one.destination)
+            if self._ready and not self._ending and self.share.room() > 0:
+                following = self._next_after(one.destination)
+                if following is not None:
+                    self.share.start(following.id, following.destination)
+            self._on_end()
 
-    async def _attempt(self, claimed: Claimed) -> None:
-        started = time.monotonic()
+    def _next_after(self, destination: str) -> Claimed | None:
+        following = self._ready.next(destination) if self._has_place(destination) else None
+        return following or self._ready.next_of_any(self._has_place)
+
+    async def _attempt(self, claimed: Claimed) -> Verdict:
         try:
             verdict = await self._courier.attempt(claimed, self._secrets[claimed.owner])
         except asyncio.CancelledError:
-            verdict = Verdict(State.PENDING, "cut off: the worker stopped; whether it arrived is unknown")
+            return Verdict(State.PENDING, "cut off: the worker stopped; whether it arrived is unknown")
         except Exception as error:
             logger.exception("attempt %s of %s failed in our own code", claimed.number, claimed.message_id)
-            verdict = Verdict(State.PENDING, f"the attempt raised {type(error).__name__}: {error}")
+            return Verdict(State.PENDING, f"the attempt raised {type(error).__name__}: {error}")
         if verdict.reached is not None:
             heard = self.breaker.answered if verdict.reached else self.breaker.failed
             heard(claimed.destination)
-        self.results.append(self._result(claimed, verdict, time.monotonic() - started))
+        return verdict
 
     def _result(self, claimed: Claimed, verdict: Verdict, duration: float) -> Result:
         state, delay, text = verdict.state, 0.0, verdict.text

@@ -21,6 +21,10 @@ _NOT_PRINTABLE = re.compile(r"[^!-~]")
 _SCHEME = re.compile(r"(https?)://", re.IGNORECASE)
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]-]|%[0-9A-Fa-f]{2})*")
+# Nearly every URL: nothing in it that must be looked at more closely, so that one pattern reads all of it.
+_PLAIN = re.compile(
+    r"(https?)://([A-Za-z0-9.:-]+)(/[A-Za-z0-9_~!$&'()*+,;=:@/-]*)(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/-]*))?"
+)
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _QUAD = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -83,6 +87,15 @@ def parse_url(text: str) -> Url:
     """
     if len(text) > MAX_URL_LENGTH:
         raise InvalidUrl(f"the URL has {len(text)} characters; at most {MAX_URL_LENGTH} are allowed")
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        scheme, authority, path, query = plain.groups()
+        host, port = _read_authority(authority)
+        return Url(scheme, host, port or DEFAULT_PORTS[scheme], path, query, port is not None)
+    return _parse_closely(text)
+
+
+def _parse_closely(text: str) -> Url:
     bad = _NOT_PRINTABLE.search(text)
     if bad is not None:
         raise InvalidUrl(

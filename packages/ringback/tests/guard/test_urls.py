@@ -1,11 +1,13 @@
 """The URL grammar: what is kept byte for byte, and what two parsers could read differently."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from ringback._errors import InvalidUrl
-from ringback._urls import MAX_URL_LENGTH, Url, is_inside_name, literal_address, parse_url
+from ringback._urls import MAX_URL_LENGTH, Url, _parse_closely, is_inside_name, literal_address, parse_url
 
 LABEL63 = "a" * 63
 
@@ -187,3 +189,17 @@ def test_what_is_accepted_reads_the_same_again_and_fits_in_a_request_line(start:
     assert url.host == url.host.lower()
     assert not set(url.host) - set("abcdefghijklmnopqrstuvwxyz0123456789.-:")
     assert 1 <= url.port <= 65535
+
+
+@given(STARTS, TAILS.map("".join))
+@example("http://example.com", "/a/../b")
+@example("http://example.com", "/a//b?c=%zz")
+@example("http://EXAMPLE.com:0080", "/")
+def test_the_short_way_for_plain_ones_decides_as_the_long_way(start: str, tail: str) -> None:
+    def decide(parse: Callable[[str], Url]) -> Url | str:
+        try:
+            return parse(start + tail)
+        except InvalidUrl as refused:
+            return refused.reason
+
+    assert decide(parse_url) == decide(_parse_closely)

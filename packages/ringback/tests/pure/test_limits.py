@@ -105,17 +105,21 @@ def test_slow_attempts_give_their_place_back_within_a_wider_limit(clock: Any) ->
     assert (share.room(), share.running, share.running_to("a")) == (1, 15, 1)
 
 
-def test_a_destination_is_prompt_while_its_attempts_end_quickly(clock: Any) -> None:
+def test_how_long_a_destination_takes_is_known_while_its_attempts_end_quickly(clock: Any) -> None:
     share = Share(10, clock)
     for id_ in range(4):
         share.start(id_, "a")
-    assert not share.is_prompt("a")
+    assert share.usual_duration("a") is None
+    clock.now += 0.1
     share.end(0, "a")
-    assert share.is_prompt("a")
+    assert share.usual_duration("a") == pytest.approx(0.1)
+    clock.now += 0.5
+    share.end(1, "a")
+    assert share.usual_duration("a") == pytest.approx(0.2)
     clock.now += 1.1
     share.room()
-    share.end(1, "a")
-    assert not share.is_prompt("a")
+    share.end(2, "a")
+    assert share.usual_duration("a") is None
 
 
 def test_what_is_ready_leaves_in_turn_for_each_destination(clock: Any) -> None:

@@ -56,6 +56,39 @@ async def test_recording_twice_changes_nothing(bench: Any) -> None:
     assert await bench.state() == "pending"
 
 
+async def test_many_that_ended_alike_are_recorded_together_and_a_late_one_is_refused(
+    bench: Any,
+) -> None:
+    for _ in range(12):
+        await bench.add()
+    claimed = await bench.claim()
+    results = [
+        Result(
+            c.id,
+            c.number + (place == 3),
+            c.owner,
+            c.endpoint,
+            State.DELIVERED,
+            delay=0.0,
+            duration=place / 10,
+            verdict="answered 200 \x00",
+            status_code=200,
+            response="ok",
+        )
+        for place, c in enumerate(claimed)
+    ]
+    late = claimed[3].id
+    accepted = await bench.run(lambda c: bench.store.results.record(c, results))
+    assert accepted == {c.id for c in claimed} - {late}
+    reported = {r.id: r for r in await bench.run(reports.list_deliveries)}
+    assert [reported[c.message_id].state for c in claimed].count("delivered") == 11
+    assert reported[claimed[3].message_id].state == "sending"
+    for place, one in enumerate(claimed):
+        [attempt] = await bench.run(lambda c, one=one: reports.list_attempts(c, one.message_id))
+        expected = None if place == 3 else (place / 10, "answered 200 \ufffd", "ok")
+        assert (attempt.outcome and (attempt.duration, attempt.verdict, attempt.response)) == expected
+
+
 async def test_one_batch_may_hold_every_kind_of_end(bench: Any) -> None:
     for _ in range(3):
         await bench.add()

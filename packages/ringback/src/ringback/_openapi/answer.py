@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -38,8 +38,7 @@ _BRACKETS: Final = re.compile(rb"[\[{]+|[\]}]+")
 Headers = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What an answer is by the document.
 
     `declared` says whether its status is documented. `breach` is what in it breaks the document, with the

@@ -174,7 +174,7 @@ def _count(connection: Connection, rows: Select[Any], limit: int) -> int:
 def _predecessor(connection: Connection, target_id: int | None, sequence: int | None) -> str | None:
     statement = (
         select(_d.message_id)
-        .where(_d.target_id == target_id, _d.sequence < sequence, in_state(_d.state, *OPEN_STATES))
+        .where(_d.target_id == target_id, _d.sequence < sequence, _d.finished_at.is_(None))
         .order_by(_d.sequence.desc())
         .limit(1)
     )

@@ -1,15 +1,20 @@
 """Statements by which a worker takes due deliveries: lapse, look, wait, claim, release."""
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     Connection,
     Float,
     Integer,
+    Text,
+    TypeDecorator,
     and_,
     bindparam,
     case,
+    cast,
     exists,
     insert,
     lateral,
@@ -20,8 +25,10 @@ from sqlalchemy import (
 )
 
 from ringback._store.dialect import Dialect
-from ringback._store.tables import OPEN_STATES, attempts, deliveries, endpoints, in_state
+from ringback._store.tables import attempts, deliveries, endpoints, in_state
 from ringback._types import State
+
+HeaderFields = tuple[tuple[str, str], ...]
 
 
 class Candidate(NamedTuple):
@@ -52,7 +59,7 @@ class Claimed(NamedTuple):
     contract: str | None
     method: str
     url: str
-    headers: list[list[str]]
+    headers: HeaderFields
     body: bytes
     idempotency_key: str | None
     number: int
@@ -63,10 +70,28 @@ class Claimed(NamedTuple):
 # Seconds over which deliveries are spread that were lost twice; four and nine times that the next times.
 _APART: Final = 10.0
 
+
+@lru_cache(maxsize=1024)
+def _read_fields(text: str) -> HeaderFields:
+    """Most deliveries have the same few fields."""
+    return tuple((name, value) for name, value in json.loads(text))
+
+
+class _Fields(TypeDecorator[HeaderFields]):
+    """Header fields out of their JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, _dialect: Any) -> HeaderFields | None:
+        return None if value is None else _read_fields(value)
+
+
 _d = deliveries.c
+_fields = cast(_d.headers, _Fields()).label("headers")
 _CLAIMED = (
     _d.id, _d.message_id, _d.channel, _d.owner, _d.destination, _d.endpoint, _d.operation, _d.callback,
-    _d.contract, _d.method, _d.url, _d.headers, _d.body, _d.idempotency_key, _d.attempts, _d.step,
+    _d.contract, _d.method, _d.url, _fields, _d.body, _d.idempotency_key, _d.attempts, _d.step,
     _d.created_at,
 )  # fmt: skip
 
@@ -76,6 +101,8 @@ class ClaimStore:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self._pairs = dialect.batch("batch", {"id": int, "number": int})
+        self._places = dialect.batch("batch", {"destination": str})
         self._lapse, self._abandon = self._lapse_statements()
         self._destinations = self._destination_statement()
         self._candidates = self._candidate_statement()
@@ -92,8 +119,7 @@ class ClaimStore:
         figures = {"limit": limit, "quarantine_after": quarantine_after, "apart": _APART}
         rows = connection.execute(self._lapse, figures).all()
         if rows:
-            pairs = [{"id": row.id, "number": row.attempts} for row in rows]
-            connection.execute(self._abandon, {"batch": self._dialect.pack(pairs)})
+            connection.execute(self._abandon, self._pairs.parameters([(r.id, r.attempts) for r in rows]))
         return [row.id for row in rows if row.state == State.DEAD]
 
     def destinations(self, connection: Connection, *, after: str, limit: int) -> list[str]:
@@ -103,12 +129,9 @@ class ClaimStore:
 
     def candidates(self, connection: Connection, destinations: Sequence[str], room: int) -> list[Candidate]:
         """At most `room` due deliveries of each destination, locked where the database locks rows."""
-        batch = self._dialect.pack([{"destination": name} for name in destinations])
-        rows = connection.execute(self._candidates, {"batch": batch, "room": room})
-        return [
-            Candidate(row.id, row.channel, row.destination, row.predecessor, bool(row.disabled))
-            for row in rows
-        ]
+        batch = self._places.parameters([(name,) for name in destinations])
+        rows = connection.execute(self._candidates, batch | {"room": room})
+        return [Candidate(*row) for row in rows]
 
     def put_behind(self, connection: Connection, blocked: Mapping[int, int]) -> None:
         """Move deliveries (id: predecessor) to waiting.
@@ -129,16 +152,17 @@ class ClaimStore:
         self, connection: Connection, ids: Sequence[int], *, worker: str, lease: float
     ) -> list[Claimed]:
         """Take these deliveries for one attempt each, with the attempt's row, for `lease` seconds."""
-        packed = self._dialect.ids(ids)
-        rows = connection.execute(self._claim, {"ids": packed, "lease": lease}).all()
-        connection.execute(self._begin, {"ids": packed, "worker": worker})
-        return [Claimed(*row) for row in rows]
+        figures = {"ids": self._dialect.ids(ids), "lease": lease, "worker": worker}
+        rows = connection.execute(self._claim, figures).all()
+        if self._begin is not None:
+            connection.execute(self._begin, figures)
+        return [Claimed._make(row) for row in rows]
 
     def release(self, connection: Connection, claimed: Sequence[Claimed]) -> None:
         """Give back deliveries of which no byte has left; it is as if they had not been claimed."""
-        batch = self._dialect.pack([{"id": c.id, "number": c.number} for c in claimed])
-        connection.execute(self._unclaim, {"batch": batch})
-        connection.execute(self._unbegin, {"batch": batch})
+        batch = self._pairs.parameters([(c.id, c.number) for c in claimed])
+        connection.execute(self._unclaim, batch)
+        connection.execute(self._unbegin, batch)
 
     def _lapse_statements(self) -> tuple[Any, Any]:
         d, now = deliveries.c, self._dialect.now()
@@ -168,7 +192,7 @@ class ClaimStore:
             )
             .returning(d.id, d.attempts, d.state)
         )
-        batch = self._dialect.rows("batch", {"id": int, "number": int})
+        batch = self._pairs
         abandon = (
             update(attempts)
             .where(
@@ -203,7 +227,7 @@ class ClaimStore:
 
     def _candidate_statement(self) -> Any:
         d, x = deliveries.alias("d"), deliveries.alias("x")
-        batch = self._dialect.rows("batch", {"destination": str})
+        batch = self._places.table
         due = (
             select(x.c.id)
             .where(
@@ -225,7 +249,7 @@ class ClaimStore:
         p = deliveries.alias("p").c
         predecessor = (
             select(p.id)
-            .where(p.target_id == d.c.target_id, p.sequence < d.c.sequence, in_state(p.state, *OPEN_STATES))
+            .where(p.target_id == d.c.target_id, p.sequence < d.c.sequence, p.finished_at.is_(None))
             .order_by(p.sequence.desc())
             .limit(1)
             .correlate(d)
@@ -243,35 +267,35 @@ class ClaimStore:
     def _waiting_statements(self) -> tuple[Any, Any, Any]:
         d = deliveries.c
         mine = self._dialect.among(d.id, "ids")
-        lock = select(d.id).where(mine, in_state(d.state, *OPEN_STATES)).with_for_update(skip_locked=True)
+        lock = select(d.id).where(mine, d.finished_at.is_(None)).with_for_update(skip_locked=True)
         wait = update(deliveries).where(mine).values(state=State.WAITING.value)
         postpone = update(deliveries).where(mine).values(due_at=self._dialect.now() + 1.0)
         return lock, wait, postpone
 
     def _claim_statements(self) -> tuple[Any, Any]:
+        """What takes deliveries and begins their attempts; PostgreSQL can say both in one statement."""
         d, now = deliveries.c, self._dialect.now()
+        worker = bindparam("worker", type_=attempts.c.worker.type)
         mine = self._dialect.among(d.id, "ids")
-        claim = (
+        lease_until = now + bindparam("lease", type_=Float())
+        take = (
             update(deliveries)
             .where(mine)
-            .values(
-                state=State.SENDING.value,
-                attempts=d.attempts + 1,
-                lease_until=now + bindparam("lease", type_=Float()),
-            )
-            .returning(*_CLAIMED)
+            .values(state=State.SENDING.value, attempts=d.attempts + 1, lease_until=lease_until)
         )
-        begin = insert(attempts).from_select(
-            ["delivery_id", "number", "trigger", "worker", "started_at"],
-            select(d.id, d.attempts, d.trigger, bindparam("worker", type_=attempts.c.worker.type), now).where(
-                mine
-            ),
-        )
-        return claim, begin
+        begin = insert(attempts)
+        columns = ["delivery_id", "number", "trigger", "worker", "started_at"]
+        if self._dialect.is_sqlite:
+            begun = begin.from_select(columns, select(d.id, d.attempts, d.trigger, worker, now).where(mine))
+            return take.returning(*_CLAIMED), begun
+        taken = take.returning(*_CLAIMED, d.trigger).cte("taken")
+        t = taken.c
+        begun = begin.from_select(columns, select(t.id, t.attempts, t.trigger, worker, now))
+        return select(*(t[column.name] for column in _CLAIMED)).add_cte(begun.cte("begun")), None
 
     def _release_statements(self) -> tuple[Any, Any]:
         d, a = deliveries.c, attempts.c
-        batch = self._dialect.rows("batch", {"id": int, "number": int})
+        batch = self._pairs
         unclaim = (
             update(deliveries)
             .where(d.id == batch.c.id, d.attempts == batch.c.number, d.state == State.SENDING.value)

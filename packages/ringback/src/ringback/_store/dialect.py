@@ -14,19 +14,17 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
-    column,
     func,
     literal_column,
     select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from ringback._errors import RingbackError
 
-_TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), float: Float(), str: Text()}
+TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), float: Float(), str: Text()}
 
 # SQLite 3.40 answers NULL to unixepoch('subsec'), so its clock is read as a Julian day.
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
@@ -71,23 +69,9 @@ class Dialect:
         """An INSERT that can say ON CONFLICT."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
-    def rows(self, parameter: str, columns: Mapping[str, type]) -> FromClause:
-        """A table made of one JSON parameter, see `pack`."""
-        if self.is_sqlite:
-            each = func.json_each(bindparam(parameter, type_=Text())).table_valued("value", name="each_row")
-            return select(
-                *(
-                    cast(func.json_extract(each.c.value, f"$.{name}"), _TYPES[kind]).label(name)
-                    if kind is not str
-                    else func.json_extract(each.c.value, f"$.{name}", type_=Text()).label(name)
-                    for name, kind in columns.items()
-                )
-            ).subquery("batch")
-        return (
-            func.jsonb_to_recordset(cast(bindparam(parameter, type_=Text()), JSONB))
-            .table_valued(*(column(name, _TYPES[kind]) for name, kind in columns.items()))
-            .render_derived(name="batch", with_types=True)
-        )
+    def batch(self, name: str, columns: Mapping[str, type]) -> "Batch":
+        """Rows that travel with a statement as few parameters and are a table in it."""
+        return Batch(name, columns, of_sqlite=self.is_sqlite)
 
     def among(self, element: ColumnElement[int], parameter: str) -> ColumnElement[bool]:
         """`element` is one of a list of ids that travels as one parameter."""
@@ -100,7 +84,53 @@ class Dialect:
         """The parameter for `among`."""
         return json.dumps(list(values)) if self.is_sqlite else list(values)
 
-    @staticmethod
-    def pack(rows: Sequence[Mapping[str, Any]]) -> str:
-        """The parameter for `rows`. NUL cannot be kept by PostgreSQL's text, so it is shown as U+FFFD."""
-        return json.dumps(rows, separators=(",", ":")).replace("\\u0000", "\\ufffd")
+
+def storable(value: Any) -> Any:
+    """A value as both databases can keep it: NUL cannot be in PostgreSQL's text, so it shows as U+FFFD."""
+    return value.replace("\x00", "\ufffd") if isinstance(value, str) and "\x00" in value else value
+
+
+class Batch:
+    """Rows as a table within a statement: `table` is what it reads, `parameters` what goes with it.
+
+    On SQLite they travel as one JSON text, on PostgreSQL as one array for each column.
+    """
+
+    def __init__(self, name: str, columns: Mapping[str, type], *, of_sqlite: bool) -> None:
+        self._names = [f"{name}_{column_name}" for column_name in columns]
+        self._name = name
+        self._texts = [place for place, kind in enumerate(columns.values()) if kind is str]
+        self._of_sqlite = of_sqlite
+        self.table = self._of_json(columns) if of_sqlite else self._of_arrays(columns)
+
+    @property
+    def c(self) -> Any:
+        """The columns."""
+        return self.table.c
+
+    def parameters(self, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """Rows, each with its values in the order of the columns; texts as `storable` gives them."""
+        if self._of_sqlite:
+            packed = json.dumps(rows, separators=(",", ":"))
+            return {self._name: packed.replace("\\u0000", "\\ufffd") if "\\u0000" in packed else packed}
+        columns = [list(values) for values in zip(*rows, strict=True)]
+        for place in self._texts:
+            columns[place] = [storable(value) for value in columns[place]]
+        return dict(zip(self._names, columns, strict=True))
+
+    def _of_json(self, columns: Mapping[str, type]) -> FromClause:
+        each = func.json_each(bindparam(self._name, type_=Text())).table_valued("value", name="each_row")
+        return select(
+            *(
+                func.json_extract(each.c.value, f"$[{place}]", type_=TYPES[kind]).label(name)
+                for place, (name, kind) in enumerate(columns.items())
+            )
+        ).subquery(self._name)
+
+    def _of_arrays(self, columns: Mapping[str, type]) -> FromClause:
+        arrays = [
+            cast(bindparam(parameter), postgresql.ARRAY(TYPES[kind]))
+            for parameter, kind in zip(self._names, columns.values(), strict=True)
+        ]
+        table = func.unnest(*arrays).table_valued(*columns)
+        return table.render_derived(name=self._name)

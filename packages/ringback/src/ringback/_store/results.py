@@ -1,11 +1,23 @@
 """Statements that write down what became of attempts; a worker that comes too late is refused."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Float, and_, bindparam, case, func, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    null,
+    select,
+    update,
+)
 
-from ringback._store.dialect import Dialect
+from ringback._store.dialect import TYPES, Dialect, storable
 from ringback._store.tables import attempts, deliveries, endpoints, in_state
 from ringback._types import State
 
@@ -33,12 +45,40 @@ class Result(NamedTuple):
     disable: bool = False
 
 
+class End(NamedTuple):
+    """All of a result but whose it is and how long it took: most attempts of a batch end alike."""
+
+    number: int
+    state: State
+    delay: float
+    verdict: str
+    status_code: int | None
+    breach: str | None
+    response: str | None
+
+    @classmethod
+    def of(cls, result: Result) -> "End":
+        """How an attempt ended."""
+        return cls(
+            result.number,
+            result.state,
+            result.delay,
+            result.verdict,
+            result.status_code,
+            result.breach,
+            result.response,
+        )
+
+
+# Fewer than so many that ended alike are not worth statements of their own.
+_ALIKE: Final = 8
+
 _COLUMNS = {
     "id": int,
+    "duration": float,
     "number": int,
     "state": str,
     "delay": float,
-    "duration": float,
     "verdict": str,
     "status_code": int,
     "breach": str,
@@ -46,12 +86,25 @@ _COLUMNS = {
 }
 
 
+# The same columns, where one value holds for the whole batch.
+_END = {name: bindparam(f"end_{name}", type_=TYPES[kind]) for name, kind in list(_COLUMNS.items())[2:]}
+
+
+def _named(end: End) -> dict[str, Any]:
+    return {f"end_{name}": storable(value) for name, value in zip(_END, end, strict=True)}
+
+
 class ResultStore:
     """What a worker runs when attempts have ended."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._finish, self._close = self._record_statements()
+        self._pairs = dialect.batch("batch", dict(list(_COLUMNS.items())[:2]))
+        self._rows = dialect.batch("batch", _COLUMNS)
+        self._names = dialect.batch("batch", {"owner": str, "url": str})
+        mine = dialect.among(deliveries.c.id, "ids")
+        self._alike = self._record_statements(mine, dict(self._pairs.c) | _END)
+        self._apart = self._record_statements(deliveries.c.id == self._rows.c.id, self._rows.c)
         self._promote = self._promote_statement()
         self._strays = self._stray_statement()
         self._succeed, self._fail, self._disable = self._endpoint_statements()
@@ -67,14 +120,32 @@ class ResultStore:
 
     def record(self, connection: Connection, results: Sequence[Result]) -> set[int]:
         """Write down a batch; returns the ids that were accepted. The rest belong to somebody else now."""
-        batch = {"batch": self._dialect.pack([self._row(result) for result in results])}
-        accepted = set(connection.execute(self._finish, batch).scalars())
-        connection.execute(self._close, batch)
+        groups: dict[End, list[Result]] = {}
+        for result in results:
+            groups.setdefault(End.of(result), []).append(result)
+        accepted: set[int] = set()
+        apart: list[tuple[Any, ...]] = []
+        for end, group in groups.items():
+            pairs = [(result.id, result.duration) for result in group]
+            if len(group) < _ALIKE:
+                apart += [(*pair, *end) for pair in pairs]
+            else:
+                batch = {"ids": self._dialect.ids([result.id for result in group]), **_named(end)}
+                accepted |= self._record(connection, self._alike, batch | self._pairs.parameters(pairs))
+        if apart:
+            accepted |= self._record(connection, self._apart, self._rows.parameters(apart))
         mine = [result for result in results if result.id in accepted]
         ended = [result.id for result in mine if result.state is not State.PENDING]
         if ended:
             self.promote(connection, ended)
         self._count(connection, mine)
+        return accepted
+
+    @staticmethod
+    def _record(connection: Connection, statements: tuple[Any, Any], batch: dict[str, Any]) -> set[int]:
+        finish, close = statements
+        accepted = set(connection.execute(finish, batch).scalars())
+        connection.execute(close, batch)
         return accepted
 
     def promote(self, connection: Connection, ended: Sequence[int]) -> None:
@@ -90,43 +161,34 @@ class ResultStore:
         connection.execute(self._refuse, {"ids": self._dialect.ids(ids)})
         self.promote(connection, ids)
 
-    @staticmethod
-    def _row(result: Result) -> dict[str, Any]:
-        return {name: getattr(result, name) for name in _COLUMNS}
-
     def _count(self, connection: Connection, results: Sequence[Result]) -> None:
         good = {(r.owner, r.endpoint) for r in results if r.counts > 0}
         bad = {(r.owner, r.endpoint) for r in results if r.counts < 0}
         off = {(r.owner, r.endpoint): r.verdict for r in results if r.disable}
-        rows = self._named(good)
-        if rows:
-            connection.execute(self._succeed, rows)
+        if good:
+            connection.execute(self._succeed, self._names.parameters(sorted(good)))
         for key in sorted(bad):
             connection.execute(self._fail, {"owner": key[0], "url": key[1]})
         for key, reason in sorted(off.items()):
             connection.execute(self._disable, {"p_owner": key[0], "p_url": key[1], "reason": reason})
 
-    @staticmethod
-    def _named(keys: set[tuple[str, str]]) -> list[dict[str, str]]:
-        return [{"p_owner": owner, "p_url": url} for owner, url in sorted(keys)]
-
-    def _record_statements(self) -> tuple[Any, Any]:
+    def _record_statements(self, mine: ColumnElement[bool], r: Any) -> tuple[Any, Any]:
+        """Two statements that write down ends of attempts; `r` tells each column of `_COLUMNS`."""
         d, now = deliveries.c, self._dialect.now()
-        r = self._dialect.rows("batch", _COLUMNS).c
-        again = r.state == State.PENDING.value
+        again = r["state"] == State.PENDING.value
         finish = (
             update(deliveries)
-            .where(d.id == r.id, d.attempts == r.number, in_state(d.state, State.SENDING))
+            .where(mine, d.attempts == r["number"], in_state(d.state, State.SENDING))
             .values(
-                state=r.state,
-                due_at=case((again, now + r.delay), else_=d.due_at),
+                state=r["state"],
+                due_at=case((again, now + r["delay"]), else_=d.due_at),
                 lease_until=null(),
                 step=d.step + 1,
                 lapses=0,
                 trigger="schedule",
-                status_code=r.status_code,
-                verdict=r.verdict,
-                breach=r.breach,
+                status_code=r["status_code"],
+                verdict=r["verdict"],
+                breach=r["breach"],
                 finished_at=case((again, null()), else_=now),
             )
             .returning(d.id)
@@ -134,14 +196,14 @@ class ResultStore:
         a = attempts.c
         close = (
             update(attempts)
-            .where(a.delivery_id == r.id, a.number == r.number, a.outcome.is_(None))
+            .where(a.delivery_id == r["id"], a.number == r["number"], a.outcome.is_(None))
             .values(
-                duration=r.duration,
-                outcome=case((again, "retry"), else_=r.state),
-                status_code=r.status_code,
-                verdict=r.verdict,
-                breach=r.breach,
-                response=r.response,
+                duration=r["duration"],
+                outcome=case((again, "retry"), else_=r["state"]),
+                status_code=r["status_code"],
+                verdict=r["verdict"],
+                breach=r["breach"],
+                response=r["response"],
             )
         )
         return finish, close
@@ -155,8 +217,10 @@ class ResultStore:
             .limit(1)
             .correlate(ended)
         )
+        # Asked once for the whole batch: nearly always nothing waits.
+        any_waits = exists().where(in_state(deliveries.alias("any").c.state, State.WAITING))
         chosen = select(following.scalar_subquery()).where(
-            self._dialect.among(ended.c.id, "ids"), ended.c.target_id.is_not(None)
+            any_waits, self._dialect.among(ended.c.id, "ids"), ended.c.target_id.is_not(None)
         )
         return (
             update(deliveries)
@@ -171,7 +235,7 @@ class ResultStore:
             .where(
                 p.c.target_id == w.c.target_id,
                 p.c.sequence < w.c.sequence,
-                in_state(p.c.state, State.PENDING, State.WAITING, State.SENDING),
+                p.c.finished_at.is_(None),
             )
             .correlate(w)
         )
@@ -186,10 +250,17 @@ class ResultStore:
     def _endpoint_statements(self) -> tuple[Any, Any, Any]:
         e, now = endpoints.c, self._dialect.now()
         named = and_(e.owner == bindparam("p_owner"), e.url == bindparam("p_url"))
-        # A healthy endpoint needs no row, and costs no write.
+        # A healthy endpoint needs no row and costs no write; one that another worker changes can wait.
+        failing = (
+            select(e.id)
+            .join(self._names.table, and_(e.owner == self._names.c.owner, e.url == self._names.c.url))
+            .where(e.failures > 0)
+            .order_by(e.id)
+            .with_for_update(skip_locked=True, of=endpoints)
+        )
         succeed = (
             update(endpoints)
-            .where(named, e.failures > 0)
+            .where(e.id.in_(failing.scalar_subquery()))
             .values(failures=0, failing_since=null(), last_success_at=now)
         )
         fail = self._dialect.insert(endpoints).values(

@@ -176,7 +176,7 @@ _partial(
     "ix_ringback_deliveries_open",
     _d.target_id,
     _d.sequence,
-    where="sequence IS NOT NULL AND state IN ('pending', 'waiting', 'sending')",
+    where="sequence IS NOT NULL AND finished_at IS NULL",
 )
 _partial("ix_ringback_deliveries_finished", _d.finished_at, where="finished_at IS NOT NULL")
 # Usually empty: what asks for the next one behind a delivery that has ended finds nothing at once.

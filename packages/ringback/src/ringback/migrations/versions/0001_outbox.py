@@ -98,8 +98,8 @@ def upgrade() -> None:
         "ringback_deliveries",
         ["target_id", "sequence"],
         unique=False,
-        sqlite_where=sa.text("sequence IS NOT NULL AND state IN ('pending', 'waiting', 'sending')"),
-        postgresql_where=sa.text("sequence IS NOT NULL AND state IN ('pending', 'waiting', 'sending')"),
+        sqlite_where=sa.text("sequence IS NOT NULL AND finished_at IS NULL"),
+        postgresql_where=sa.text("sequence IS NOT NULL AND finished_at IS NULL"),
     )
     op.create_index("ix_ringback_deliveries_target", "ringback_deliveries", ["target_id"], unique=False)
     op.create_index(
@@ -206,8 +206,8 @@ def downgrade() -> None:
     op.drop_index(
         "ix_ringback_deliveries_open",
         table_name="ringback_deliveries",
-        sqlite_where=sa.text("sequence IS NOT NULL AND state IN ('pending', 'waiting', 'sending')"),
-        postgresql_where=sa.text("sequence IS NOT NULL AND state IN ('pending', 'waiting', 'sending')"),
+        sqlite_where=sa.text("sequence IS NOT NULL AND finished_at IS NULL"),
+        postgresql_where=sa.text("sequence IS NOT NULL AND finished_at IS NULL"),
     )
     op.drop_index(
         "ix_ringback_deliveries_lease",
