@@ -167,8 +167,8 @@ def pytest_collection_finish() -> None:
     modules = sys.modules
     if keys := modules.get("invoices.accounts.keys"):
         _wrap(keys, "new_key", "an API key", lambda key: str(key.text))
-    if invoices := modules.get("invoices.invoices.service"):
-        _wrap(invoices, "_token", PAGE_TOKEN, str)
+    if links := modules.get("invoices.invoices.links"):
+        _wrap(links, "token_of", PAGE_TOKEN, str)
 
 
 # --- when things are searched -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,14 @@ class Shop:
             return [body for body in self.receiver.bodies if body["id"] == invoice["id"]]
 
         return list(await self.until(bodies))
+
+    async def pass_time(self, span: timedelta) -> None:
+        """Let what waits for a date or a retry be due this much earlier, as if so much time had passed."""
+        seconds = span.total_seconds() + 1
+        async with self.app.state.sessions.begin() as session:
+            moved = "UPDATE ringback_deliveries SET due_at = due_at - :seconds WHERE state = 'pending'"
+            await session.execute(text(moved), {"seconds": seconds})
+        await self.app.state.ringback.drain()
 
     async def until(self, check: Callable[[], Awaitable[Any]]) -> Any:
         """Ask again until the answer is true, for at most 15 seconds."""

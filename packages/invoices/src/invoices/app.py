@@ -12,7 +12,7 @@ from invoices.accounts.usage import KeyUses
 from invoices.database import connect, make_sessions, reading
 from invoices.errors import UnexpectedErrors
 from invoices.invoices import endpoints as invoice_endpoints
-from invoices.invoices import service as invoice_service
+from invoices.invoices import links
 from invoices.invoices.callbacks import invoice_notification
 from invoices.invoices.idempotency import KeysInUse
 from invoices.limits import BodyLimits
@@ -20,8 +20,11 @@ from invoices.mail.channel import TIMEOUT as MAIL_TIMEOUT
 from invoices.mail.channel import MailChannel
 from invoices.pages import endpoints as page_endpoints
 from invoices.payments import endpoints as payment_endpoints
+from invoices.payments import reconciliation
 from invoices.payments.provider import Provider
+from invoices.payments.refunds import Refunds
 from invoices.payments.sandbox import Sandbox
+from invoices.payments.service import Cashier
 from invoices.pdf import Renderer
 from invoices.rate_limits import RateLimits
 from invoices.security_headers import SecurityHeaders
@@ -65,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ringback = _make_ringback(app, settings)
     docs_page.install(app)
     app.include_router(invoice_endpoints.router)
+    app.include_router(payment_endpoints.refunds_router)
     app.include_router(payment_endpoints.router)
     app.include_router(page_endpoints.router)
     app.include_router(ringback.jwks_router(), responses=errors.responses(errors.Invalid))
@@ -92,10 +96,18 @@ def _make_ringback(app: FastAPI, settings: Settings) -> Ringback:
 
     async def link_to(pk: int) -> str | None:
         async with reading(app.state.sessions) as session:
-            return await invoice_service.link_to(session, settings, pk)
+            return await links.link_to(session, settings, pk)
 
     ringback.channel(
         "mail", MailChannel(settings, link_to, renderer=app.state.renderer), timeout=MAIL_TIMEOUT
+    )
+    ringback.channel(
+        reconciliation.CHANNEL,
+        reconciliation.Reminded(
+            Cashier(app.state.sessions, ringback, app.state.provider, settings),
+            Refunds(app.state.sessions, ringback, app.state.provider),
+        ),
+        timeout=reconciliation.TIMEOUT,
     )
     return ringback
 

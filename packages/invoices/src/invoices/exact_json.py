@@ -38,11 +38,16 @@ class ExactJsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_exactly(request: Request) -> Response:
-            if self.body_field is not None:
+            field = self.body_field
+            if field is not None and (field.field_info.is_required() or _has_body(request)):
                 _check_content_type(request.headers.get("content-type", ""))
             return await handle(_ExactRequest(request.scope, request.receive))
 
         return handle_exactly
+
+
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
 def _check_content_type(content_type: str) -> None:

@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     CIDR networks that callbacks may reach beside the public internet; `callback_rate_per_host` is how many
     each worker makes to one host in a second. `rate_limit` is how many requests an account may send in a
     second (`rate_limit_burst` at once), `guess_limit` how many wrong keys and links an address; each process
-    counts for itself, 0 means no limit. `seller` is whose name stands on
+    counts for itself, 0 means no limit. `payment_look_seconds` is after how long the payment provider is
+    asked about a payment of which it has told nothing. `seller` is whose name stands on
     invoices. `secret_key` makes the links of the
     hosted pages and encrypts signing secrets; while it is not given, one is made and kept in the data folder.
     Several with commas between them let the first take over from the others. `console_secret` is what
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     stripe_secret_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
     stripe_api_base: str | None = None
+    payment_look_seconds: float = Field(default=600, ge=1)
 
     secret_key: SecretStr = SecretStr("")
     console_secret: SecretStr = SecretStr("")

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from invoices.invoices import service as invoices
+from invoices.invoices.standing import Collected, lock, stand
 
 CALLBACK = "https://www.external.org/events"
 CALLBACKS = "SELECT url, body, state FROM ringback_deliveries WHERE channel <> 'mail'"
@@ -21,7 +22,9 @@ async def owed(service: Any) -> list[Any]:
 
 async def mark_paid(service: Any, session: Any) -> Any:
     invoice = await invoices.get(session, "default", "2expen51ve")
-    await invoices.mark_paid(session, service.app.state.ringback, invoice, paid_at=datetime.now(UTC))
+    await lock(session, invoice)
+    money = Collected(collected=invoice.total_minor, since=datetime.now(UTC))
+    await stand(session, service.app.state.ringback, invoice, money)
     return invoice
 
 

@@ -32,10 +32,12 @@ HOSTILE = "<script>alert(1)</script><img src=//evil.example/x onerror=alert(1)>\
 
 async def _set_status(shop: Shop, invoice: dict[str, Any], status: str) -> None:
     async with shop.app.state.sessions.begin() as session:
-        moments = "paid_at = created_at, voided_at = created_at"
-        await session.execute(
-            text(f"UPDATE invoices SET status = '{status}', {moments} WHERE id = '{invoice['id']}'")
-        )
+        moments = f"paid_at = created_at, voided_at = {'created_at' if status == 'void' else 'NULL'}"
+        money = "paid_minor = total_minor, refunded_minor = total_minor / 4"
+        if status == "paid":
+            money = "paid_minor = total_minor"
+        change = f"UPDATE invoices SET status = '{status}', {moments}, {money} WHERE id = '{invoice['id']}'"
+        await session.execute(text(change))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,8 @@ async def _set_status(shop: Shop, invoice: dict[str, Any], status: str) -> None:
         ("paid", "Payment received", False),
         ("void", "This invoice was withdrawn", False),
         ("refunded", "This payment was refunded", False),
+        ("partially_refunded", "A part of this payment was refunded", False),
+        ("uncollectible", "This invoice is closed", False),
     ],
 )
 async def test_each_state_is_told_plainly(shop: Shop, status: str, says: str, pays: bool) -> None:

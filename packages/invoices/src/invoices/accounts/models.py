@@ -10,11 +10,15 @@ from invoices.database import Base, Moment
 
 
 class Account(Base):
-    """An API user. Its `id` is a readable word, and the owner of its targets and secrets in Ringback."""
+    """An API user. Its `id` is a readable word, and the owner of its targets and secrets in Ringback.
+
+    `callbacks` names what it is called back about beside payments, with spaces between the words.
+    """
 
     __tablename__ = "accounts"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    callbacks: Mapped[str] = mapped_column(String(120), default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
     disabled_at: Mapped[datetime | None] = mapped_column(Moment)
 

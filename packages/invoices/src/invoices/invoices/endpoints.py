@@ -1,25 +1,24 @@
 """The invoice operations over HTTP: they translate, and decide nothing."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from invoices.accounts.access import REFUSALS, CreatorDep, ManagerDep, ReaderDep
 from invoices.database import ReadSessionDep, SessionDep, reading
 from invoices.errors import Invalid, ServiceError, TooLarge, Unreadable, UnsupportedType, responses
 from invoices.exact_json import ExactJsonRoute
-from invoices.invoices import money, schemas, service
+from invoices.invoices import schemas, service
 from invoices.invoices.answer_seal import AnswerSeal
+from invoices.invoices.answers import detail_of, state_of
 from invoices.invoices.callbacks import invoices_callback_router
-from invoices.invoices.deliveries import delivery_of
-from invoices.invoices.idempotency import IdempotencyKey, KeyInUse, KeyReused, Once
+from invoices.invoices.dependencies import HeldKeyDep, InvoiceIdPath, RingbackDep, SettingsDep
+from invoices.invoices.idempotency import KeyInUse, KeyReused, Once
 from invoices.invoices.lifecycle import Status
-from invoices.invoices.models import Invoice
+from invoices.invoices.links import pay_url
+from invoices.invoices.order import Order
 from invoices.pdf import InvoicePdf, PdfFailed, Renderer
-from invoices.settings import Settings
-from ringback import Callbacks, Ringback
+from ringback import Callbacks
 
 __all__ = ["router"]
 
@@ -36,31 +35,6 @@ router = APIRouter(
     route_class=ExactJsonRoute,
     responses=responses(*REFUSALS, Invalid),
 )
-
-InvoiceIdPath = Annotated[str, Path(max_length=255, description="Your own word for the invoice.")]
-
-
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-def _ringback(request: Request) -> Ringback:
-    ringback: Ringback = request.app.state.ringback
-    return ringback
-
-
-async def _held_key(
-    request: Request, account: CreatorDep, idempotency_key: IdempotencyKey = None
-) -> AsyncIterator[str | None]:
-    async with request.app.state.keys_in_use.hold(account.id, idempotency_key):
-        yield idempotency_key
-
-
-SettingsDep = Annotated[Settings, Depends(_settings)]
-RingbackDep = Annotated[Ringback, Depends(_ringback)]
-# Stands before the session in each signature, so that it is given back only after the commit.
-HeldKeyDep = Annotated[str | None, Depends(_held_key, scope="function")]
 
 
 @router.post(
@@ -85,14 +59,14 @@ async def create_invoice(
     The service sends it to the customer, collects the money on the page behind `pay_url`, and then calls
     you back: the Callbacks tab shows what to build. The same request sent again makes no second invoice.
     """
-    order = service.Order.of(invoice, settings.currency)
+    order = Order.of(invoice, settings.currency)
     url = str(callback_url) if callback_url else None
     seal = AnswerSeal(settings.server_keys)
-    once = Once(session, account.id, key, service.fingerprint(order, url), seal)
+    once = Once(session, account.id, key, order.fingerprint(url), seal)
     if (kept := await once.answer()) is not None:
         return schemas.InvoiceReceived.model_validate_json(kept)
     row = await service.create(session, ringback, callbacks, settings, account.id, order, url)
-    received = schemas.InvoiceReceived(**_state(row, settings))
+    received = schemas.InvoiceReceived(**state_of(row, settings))
     await once.keep(received.model_dump_json())
     return received
 
@@ -110,7 +84,7 @@ async def list_invoices(
 ) -> schemas.InvoicePage:
     """List your invoices, newest first."""
     rows, following = await service.page(session, account.id, cursor=cursor, status=status, limit=limit)
-    states = [schemas.InvoiceState(**_state(row, settings)) for row in rows]
+    states = [schemas.InvoiceState(**state_of(row, settings)) for row in rows]
     return schemas.InvoicePage(invoices=states, next_cursor=following)
 
 
@@ -124,7 +98,7 @@ async def read_invoice(
 ) -> schemas.InvoiceDetail:
     """Read an invoice, and what became of its callbacks."""
     row = await service.get(session, account.id, invoice_id)
-    return await _detail(row, session, settings, ringback)
+    return await detail_of(row, session, settings, ringback)
 
 
 @router.get(
@@ -148,7 +122,7 @@ async def read_pdf(
     renderer: Renderer = request.app.state.renderer
     try:
         pdf = await renderer.render(
-            InvoicePdf.of(row, pay_url=service.pay_url(settings, row), seller=settings.seller)
+            InvoicePdf.of(row, pay_url=pay_url(settings, row), seller=settings.seller)
         )
     except PdfFailed as error:
         raise PdfUnavailable(f"no PDF could be made now: {error}") from error
@@ -167,33 +141,21 @@ async def void_invoice(
     ringback: RingbackDep,
 ) -> schemas.InvoiceDetail:
     """Withdraw an invoice that nobody has paid: its page says so, and it can no longer be paid."""
-    row = await service.void(session, account.id, invoice_id)
-    return await _detail(row, session, settings, ringback)
+    row = await service.void(session, ringback, account.id, invoice_id)
+    return await detail_of(row, session, settings, ringback)
 
 
-async def _detail(
-    row: Invoice, session: SessionDep, settings: Settings, ringback: Ringback
+@router.post(
+    "/{invoice_id}/write-off",
+    responses=responses(Unreadable, service.InvoiceNotFound, service.TransitionRefused, TooLarge),
+)
+async def write_off_invoice(
+    invoice_id: InvoiceIdPath,
+    account: ManagerDep,
+    session: SessionDep,
+    settings: SettingsDep,
+    ringback: RingbackDep,
 ) -> schemas.InvoiceDetail:
-    reports = await ringback.deliveries(session, owner=row.account_id, key=row.id)
-    now = datetime.now(UTC)
-    deliveries = [
-        delivery_of(report, now) for report in reports if report.callback is not None and report.key == row.id
-    ]
-    return schemas.InvoiceDetail(**_state(row, settings), deliveries=deliveries)
-
-
-def _state(row: Invoice, settings: Settings) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "title": row.title,
-        "customer": row.customer,
-        "customer_email": row.customer_email,
-        "total": money.amount_of(row.total_minor, row.currency),
-        "currency": row.currency,
-        "status": row.status,
-        "pay_url": service.pay_url(settings, row),
-        "callback_url": row.callback_url,
-        "created_at": row.created_at,
-        "paid_at": row.paid_at,
-        "voided_at": row.voided_at,
-    }
+    """Give up on an invoice that nobody has paid: it is uncollectible, and nobody is reminded of it."""
+    row = await service.write_off(session, ringback, account.id, invoice_id)
+    return await detail_of(row, session, settings, ringback)

@@ -25,6 +25,11 @@ EXPONENTS: Final[dict[str, int]] = {
 }
 """Decimals of each currency of ISO 4217: 2 for USD, 0 for JPY, 3 for KWD."""
 
+# Where Stripe counts in another unit than ISO 4217, by the power of ten between them; and how many of the
+# currency's own smallest units it charges at least at a time (docs.stripe.com/currencies).
+_PROVIDER_SHIFT: Final = {"ISK": 2, "UGX": 2, "MGA": -2}
+_PROVIDER_STEP: Final = dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 10) | {"MGA": 100}
+
 _AMOUNT = re.compile(r"(?P<units>[0-9]{1,400})(?:\.(?P<decimals>[0-9]{1,400}))?", re.ASCII)
 
 PATTERN: Final = r"^[0-9]+(\.[0-9]+)?$"
@@ -51,6 +56,26 @@ def read_amount(value: Any) -> Decimal:
     if match is None:
         raise MoneyError(_what_is_wrong(value))
     return _in_range(Decimal(value))
+
+
+def read_number(value: Any, *, decimals: int, signed: bool = False) -> Decimal:
+    """A quantity, a price or a rate, exactly as written, with so many decimals. Raises `MoneyError`."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        raise MoneyError('give a number, or a number as text, such as 2.5 or "2.5"')
+    if isinstance(value, str):
+        match = _AMOUNT.fullmatch(value.removeprefix("-") if signed else value)
+        if match is None:
+            raise MoneyError('write the number in plain digits with an optional decimal point, such as "2.5"')
+    number = _finite(Decimal(value)) if not isinstance(value, str) else Decimal(value)
+    if number < 0 and not signed:
+        raise MoneyError("the number must not be below zero")
+    if number.adjusted() >= MAX_DIGITS:
+        raise MoneyError(f"the number is too large: at most {MAX_DIGITS} digits before the point")
+    _sign, _digits, power = number.normalize().as_tuple()
+    assert isinstance(power, int), "only finite numbers come here"
+    if -power > decimals:
+        raise MoneyError(f"the number has more than {decimals} decimals")
+    return number
 
 
 def _finite(value: Decimal) -> Decimal:
@@ -88,6 +113,27 @@ def minor_units(amount: Decimal, currency: str) -> int:
             "and the amount has more"
         )
     return int(amount.scaleb(exponent))
+
+
+def check_chargeable(minor: int, currency: str) -> None:
+    """Raise `MoneyError` where the payment provider charges no such amount of this currency."""
+    step = _PROVIDER_STEP.get(currency, 1)
+    if minor % step:
+        below = minor - minor % step
+        near = " or ".join(str(amount_of(found, currency)) for found in (below, below + step) if found)
+        raise MoneyError(
+            f"cards are charged in steps of {amount_of(step, currency)} {currency}: for instance {near}"
+        )
+
+
+def provider_units(minor: int, currency: str) -> int:
+    """The amount as the payment provider counts it: 500 JPY are 500, 5 ISK are 500, 5.10 KWD are 5100."""
+    return int(Decimal(minor).scaleb(_PROVIDER_SHIFT.get(currency, 0)))
+
+
+def from_provider_units(units: int, currency: str) -> int:
+    """The same back, in the currency's smallest unit."""
+    return int(Decimal(units).scaleb(-_PROVIDER_SHIFT.get(currency, 0)))
 
 
 def amount_of(minor: int, currency: str) -> Decimal:

@@ -1,23 +1,82 @@
 """Every query about invoices. Each one is limited to one account, or says why it is not."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
-from invoices.invoices.models import Invoice, StoredAnswer
+from invoices.invoices.callbacks import InvoiceEvent
+from invoices.invoices.models import Invoice, InvoiceHappening, InvoiceNumber, StoredAnswer
 
-__all__ = ["add", "add_answer", "answer", "by_token_hash", "forget_answers", "get", "page"]
+__all__ = [
+    "add",
+    "add_answer",
+    "add_happening",
+    "answer",
+    "by_token_hash",
+    "forget_answers",
+    "get",
+    "give_number",
+    "happenings",
+    "page",
+]
 
 
 async def add(session: AsyncSession, values: dict[str, Any]) -> Invoice | None:
     """Insert an invoice; None when its account has one with this id, waiting for a twin in flight."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(Invoice).values(**values).on_conflict_do_nothing().returning(Invoice)
+    if _has_one_writer(session):
+        following = select(func.coalesce(func.max(Invoice.number), 0) + 1)
+        values = values | {
+            "number": following.where(Invoice.account_id == values["account_id"]).scalar_subquery()
+        }
+    statement = (
+        _dialect(session)
+        .insert(Invoice)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=[Invoice.account_id, Invoice.id])
+        .returning(Invoice)
+    )
     return (await session.scalars(statement)).one_or_none()
+
+
+async def give_number(session: AsyncSession, invoice: Invoice) -> None:
+    """Give a new invoice its account's next number, which a rollback takes back, so that none is left out.
+
+    Where several transactions write at once they queue for the number until they end: so it comes late in
+    the transaction. Where there is one writer, the invoice has it since it was added.
+    """
+    if _has_one_writer(session):
+        return
+    taken = (
+        postgresql.insert(InvoiceNumber)
+        .values(account_id=invoice.account_id, last=1)
+        .on_conflict_do_update(
+            index_elements=[InvoiceNumber.account_id], set_={"last": InvoiceNumber.last + 1}
+        )
+        .returning(InvoiceNumber.last)
+        .cte("taken")
+    )
+    statement = (
+        update(Invoice)
+        .where(Invoice.pk == invoice.pk)
+        .values(number=select(taken.c.last).scalar_subquery())
+        .returning(Invoice.number)
+        .execution_options(synchronize_session=False)
+        .add_cte(taken)
+    )
+    set_committed_value(invoice, "number", (await session.execute(statement)).scalar_one())
+
+
+def _has_one_writer(session: AsyncSession) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _dialect(session: AsyncSession) -> Any:
+    return sqlite if _has_one_writer(session) else postgresql
 
 
 async def get(session: AsyncSession, account_id: str, invoice_id: str) -> Invoice | None:
@@ -44,6 +103,40 @@ async def page(
     if status is not None:
         statement = statement.where(Invoice.status == status)
     return (await session.scalars(statement.order_by(Invoice.pk.desc()).limit(limit))).all()
+
+
+async def add_happening(
+    session: AsyncSession, invoice_pk: int, kind: str, once: str, event: InvoiceEvent
+) -> bool:
+    """Write down what happened to a locked invoice; False when this occasion is written down already."""
+    mine = InvoiceHappening.invoice_pk == invoice_pk
+    following = select(func.coalesce(func.max(InvoiceHappening.sequence), 0) + 1).where(mine)
+    statement = (
+        _dialect(session)
+        .insert(InvoiceHappening)
+        .values(
+            invoice_pk=invoice_pk,
+            sequence=following.scalar_subquery(),
+            kind=kind,
+            once=once,
+            description=event.description,
+            paid=event.paid,
+            created_at=datetime.now(UTC),
+        )
+        .on_conflict_do_nothing(index_elements=[InvoiceHappening.invoice_pk, InvoiceHappening.once])
+        .returning(InvoiceHappening.sequence)
+    )
+    return (await session.scalars(statement)).one_or_none() is not None
+
+
+async def happenings(
+    session: AsyncSession, invoice_pk: int, *, after: int, limit: int
+) -> Sequence[InvoiceHappening]:
+    """What happened to an invoice, in order, from the one after this sequence on."""
+    statement = select(InvoiceHappening).where(
+        InvoiceHappening.invoice_pk == invoice_pk, InvoiceHappening.sequence > after
+    )
+    return (await session.scalars(statement.order_by(InvoiceHappening.sequence).limit(limit))).all()
 
 
 async def answer(

@@ -1,87 +1,56 @@
 """What the API's document shows of an invoice: what is sent, what is answered."""
 
-import unicodedata
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     EmailStr,
     Field,
     HttpUrl,
     StringConstraints,
-    WithJsonSchema,
+    model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from invoices.invoices import money
-from invoices.invoices.lifecycle import Status
+from invoices.invoices import lines
+from invoices.invoices.callbacks import InvoiceEvent
+from invoices.invoices.happenings import Kind
+from invoices.invoices.lifecycle import Fact, Status
+from invoices.invoices.values import (
+    MISSING,
+    NO_AMOUNT,
+    Amount,
+    Currency,
+    InvoiceId,
+    Line,
+    Price,
+    Quantity,
+    TaxRate,
+    Text,
+    one_line,
+)
 
-# Control characters, halves of surrogate pairs, line and paragraph separators.
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-
-
-def _refuse(kind: str, reason: str) -> PydanticCustomError:
-    # The reason is no template: braces in it would be read as placeholders.
-    return PydanticCustomError(kind, "{reason}", {"reason": reason})
-
-
-def _one_line(text: str) -> str:
-    if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
-        raise _refuse("one_line", "must be one line without control characters")
-    # Some releases of Python decode such a word in a mail's header into whatever it hides, line breaks too.
-    if "=?" in text:
-        raise _refuse("one_line", 'must not contain "=?", which mail programs read as encoded text')
-    return text
-
-
-def _identifier(text: str) -> str:
-    if "/" in text or "\\" in text:
-        raise _refuse("identifier", "must not contain a slash, because it becomes part of a URL's path")
-    if text in (".", ".."):
-        raise _refuse("identifier", "must not be a dot segment, which would change a URL's path")
-    if not text.isprintable() or text != text.strip():
-        raise _refuse("identifier", "must be printable, without spaces at its ends")
-    return text
+_EITHER: dict[str, Any] = {"anyOf": [{"required": ["total"]}, {"required": ["lines"]}]}
 
 
-def _amount(value: Any) -> Decimal:
-    try:
-        return money.read_amount(value)
-    except money.MoneyError as error:
-        raise _refuse("amount", str(error)) from None
+class InvoiceLine(BaseModel):
+    """One thing that is charged for."""
 
+    model_config = ConfigDict(extra="forbid")
 
-def _currency(code: str) -> str:
-    if code not in money.EXPONENTS:
-        raise _refuse("currency", "is not a currency code of ISO 4217, such as USD or EUR")
-    return code
+    description: Annotated[Line, StringConstraints(min_length=1, max_length=500)]
+    quantity: Quantity = Field(default=Decimal(1), description="At most 6 decimals.")
+    unit_price: Price = Field(
+        description="Without tax, with at most 6 decimals; below zero for what is taken off."
+    )
+    tax_rate: TaxRate = Field(default=Decimal(0), description="In percent, such as 19 or 7.7.")
 
-
-Line = Annotated[str, AfterValidator(_one_line)]
-InvoiceId = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_identifier)]
-Amount = Annotated[
-    Decimal,
-    BeforeValidator(_amount),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10**money.MAX_DIGITS},
-                {"type": "string", "pattern": money.PATTERN},
-            ]
-        }
-    ),
-]
-Currency = Annotated[
-    str,
-    StringConstraints(min_length=3, max_length=3),
-    AfterValidator(_currency),
-    WithJsonSchema({"type": "string", "enum": sorted(money.EXPONENTS)}),
-]
+    def value(self) -> lines.Line:
+        """The line as the rule reads it."""
+        return lines.Line(self.description, self.quantity, self.unit_price, self.tax_rate)
 
 
 class Invoice(BaseModel):
@@ -91,6 +60,7 @@ class Invoice(BaseModel):
         extra="forbid",
         json_schema_extra={
             "examples": [{"id": "2expen51ve", "customer": "Mr. Richie Rich", "total": "9999"}],
+            **_EITHER,
         },
     )
 
@@ -101,13 +71,41 @@ class Invoice(BaseModel):
     customer: Annotated[Line, StringConstraints(min_length=1, max_length=200)] = Field(
         description="The name of whoever shall pay."
     )
-    customer_email: Annotated[EmailStr, AfterValidator(_one_line)] | None = Field(
+    customer_email: Annotated[EmailStr, AfterValidator(one_line)] | None = Field(
         default=None, description="Where the invoice is sent. Without it, pass on `pay_url` yourself."
     )
-    total: Amount = Field(
-        description="The amount, as a number or as text, with no more decimals than the currency has."
+    customer_address: Annotated[Text, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        default=None, description="Where the customer is, in several lines."
+    )
+    total: Amount | None = Field(
+        default=None,
+        description="The amount, as a number or as text, with no more decimals than the currency has. With "
+        "`lines` it may be left out, and must be what they come to.",
+    )
+    lines: Annotated[list[InvoiceLine], Field(min_length=1, max_length=1000)] | None = Field(
+        default=None,
+        description="Each line's amount is rounded to the currency's smallest unit, a half away from zero. "
+        "Tax is computed once for each rate, on the sum of its lines, and rounded likewise.",
     )
     currency: Currency | None = Field(default=None, description="ISO 4217; the service's own when missing.")
+    due_on: date | None = Field(
+        default=None,
+        ge=date(2000, 1, 1),
+        le=date(2099, 12, 31),
+        description="The last day (UTC) on which it is paid in time. Reminders are sent around it.",
+    )
+    notes: Annotated[Text, StringConstraints(min_length=1, max_length=2000)] | None = Field(
+        default=None, description="What else stands on the invoice, for the customer."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _priced(cls, values: Any) -> Any:
+        """Without lines the total is required, and null is no amount."""
+        if not isinstance(values, dict) or values.get("lines") is not None:
+            return values
+        total = values.get("total", MISSING)
+        return values | {"total": NO_AMOUNT if total is None else total}
 
 
 class Delivery(BaseModel):
@@ -129,16 +127,34 @@ class Delivery(BaseModel):
     finished_at: datetime | None
 
 
+class MailState(BaseModel):
+    """What became of the last mail about the invoice."""
+
+    state: Literal["queued", "sent", "bounced", "unaddressed"] = Field(
+        description="`bounced`: it cannot be delivered; `note` says why. `unaddressed`: there is no address."
+    )
+    note: str | None = Field(description="What the mail server said.")
+    revision: int = Field(description="How often the invoice was sent, this time included.")
+
+
 class InvoiceState(BaseModel):
     """An invoice as it stands."""
 
     id: str
+    number: int | None = Field(description="Counts your invoices from 1, without gaps.")
     title: str | None
     customer: str
     customer_email: str | None
+    customer_address: str | None
     total: Decimal = Field(description="The amount as text, with all decimals of its currency.")
+    amount_paid: Decimal = Field(description="What was collected and has not gone back.")
+    amount_refunded: Decimal = Field(description="What has gone back.")
     currency: str
+    due_on: date | None
+    notes: str | None
     status: Status
+    facts: list[Fact] = Field(description="What you should know beside the status; no fact goes away.")
+    mail: MailState
     pay_url: str = Field(description="The page where the customer sees the invoice and pays it.")
     callback_url: str | None
     created_at: datetime
@@ -161,12 +177,20 @@ class InvoiceReceived(InvoiceState, Greeting):
                 {
                     "msg": "Invoice received",
                     "id": "2expen51ve",
+                    "number": 1,
                     "title": None,
                     "customer": "Mr. Richie Rich",
                     "customer_email": None,
+                    "customer_address": None,
                     "total": "9999.00",
+                    "amount_paid": "0.00",
+                    "amount_refunded": "0.00",
                     "currency": "USD",
+                    "due_on": None,
+                    "notes": None,
                     "status": "open",
+                    "facts": [],
+                    "mail": {"state": "unaddressed", "note": None, "revision": 1},
                     "pay_url": "https://pay.example/pay/YPc6juwz4BnDfhBE32glKBYZ6SjFjguyVU-rK-OiUm8",
                     "callback_url": "https://www.external.org/events",
                     "created_at": "2026-11-24T12:00:00Z",
@@ -178,10 +202,65 @@ class InvoiceReceived(InvoiceState, Greeting):
     )
 
 
-class InvoiceDetail(InvoiceState):
-    """An invoice, and what became of its callbacks."""
+class PricedLine(BaseModel):
+    """A line, and what it comes to."""
 
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    tax_rate: Decimal
+    amount: Decimal
+
+
+class TaxSum(BaseModel):
+    """The tax of one rate."""
+
+    rate: Decimal
+    base: Decimal
+    amount: Decimal
+
+
+class InvoiceDetail(InvoiceState):
+    """An invoice in full, and what became of its callbacks."""
+
+    lines: list[PricedLine] = Field(description="Empty where the total alone was given.")
+    taxes: list[TaxSum]
     deliveries: list[Delivery]
+
+
+class ListedEvent(InvoiceEvent):
+    """Something that happened to the invoice; with the words of the callback, if one was made."""
+
+    kind: Kind
+    cursor: str = Field(description="Give it as `cursor` to read what came after.")
+    created_at: datetime
+
+
+class EventPage(BaseModel):
+    """What happened to the invoice, in order."""
+
+    events: list[ListedEvent]
+    next_cursor: str | None = Field(
+        description="Give it as `cursor` to read on, now or later; the same again while nothing has happened."
+    )
+
+
+class RefundRequest(BaseModel):
+    """How much to give back."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"amount": "12.50"}]})
+
+    amount: Amount | None = Field(default=None, description="All that was paid, when missing.")
+
+
+class AccountSettings(BaseModel):
+    """What your account has chosen."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"callbacks": ["overdue"]}]})
+
+    callbacks: list[Literal["received", "sent", "bounced", "overdue", "voided", "written_off"]] = Field(
+        description="What you are called back about beside what becomes of the money.", max_length=6
+    )
 
 
 class InvoicePage(BaseModel):

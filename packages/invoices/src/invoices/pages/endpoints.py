@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from invoices.invoices.lifecycle import Status
+from invoices.invoices.links import pay_url
 from invoices.invoices.models import Invoice
-from invoices.invoices.service import pay_url
 from invoices.pages import assets
 from invoices.pages.rendering import page
 from invoices.payments.provider import Refused, Unavailable

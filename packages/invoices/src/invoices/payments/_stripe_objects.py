@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from invoices.payments.lifecycle import Report, Reported
+from invoices.payments.lifecycle import RefundState, Report, Reported, Return, Returned
 
-__all__ = ["NotStripe", "ProviderEvent", "read_event", "read_session"]
+__all__ = ["NotStripe", "ProviderEvent", "read_event", "read_refund", "read_session"]
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class NotStripe(Exception):
@@ -23,12 +26,13 @@ class ProviderEvent:
     type: str
     livemode: bool
     created_at: datetime
-    report: Report | None
+    report: Report | Returned | None
 
 
 class _Metadata(BaseModel):
     payment: str | None = None
     invoice_id: str | None = None
+    refund: str | None = None
 
 
 class _Session(BaseModel):
@@ -53,6 +57,25 @@ class _Intent(BaseModel):
     metadata: _Metadata | None = None
 
 
+class _Refund(BaseModel):
+    id: str
+    amount: int
+    created: int
+    currency: str
+    failure_reason: str | None = None
+    metadata: _Metadata | None = None
+    payment_intent: str | dict[str, Any] | None
+    status: str | None
+
+
+class _Dispute(BaseModel):
+    id: str
+    amount: int
+    currency: str
+    payment_intent: str | dict[str, Any] | None
+    status: str
+
+
 class _Data(BaseModel):
     object: dict[str, Any]
 
@@ -73,17 +96,27 @@ _SESSION_EVENTS: Final[dict[str, Reported | None]] = {
     "checkout.session.expired": None,
 }
 
+_REFUND_EVENTS: Final = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+_DISPUTE_EVENTS: Final = ("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed")
+_REFUND_STATES: Final = {
+    "succeeded": RefundState.SUCCEEDED,
+    "failed": RefundState.FAILED,
+    "canceled": RefundState.FAILED,
+}
+_DISPUTE_STATES: Final = {
+    "lost": RefundState.SUCCEEDED,
+    "won": RefundState.FAILED,
+    "warning_closed": RefundState.FAILED,
+    "prevented": RefundState.FAILED,
+}
 
-def read_session(values: dict[str, Any], *, at: datetime, reported: Reported | None = None) -> Report:
+
+def read_session(
+    values: dict[str, Any], *, at: datetime, reported: Reported | None = None, event: str | None = None
+) -> Report:
     """What a session says about its payment; `reported` where an event says more. Raises `NotStripe`."""
-    try:
-        session = _Session.model_validate(values)
-    except ValidationError as error:
-        raise NotStripe(
-            f"something that is no checkout session: {error.errors(include_input=False)}"
-        ) from error
+    session = _read(_Session, values, "checkout session")
     metadata = session.metadata or _Metadata()
-    intent = session.payment_intent
     return Report(
         reported=reported or _standing(session),
         reference=metadata.payment,
@@ -95,7 +128,24 @@ def read_session(values: dict[str, Any], *, at: datetime, reported: Reported | N
         session_id=session.id,
         url=session.url,
         expires_at=_moment(session.expires_at),
-        provider_payment=intent["id"] if isinstance(intent, dict) else intent,
+        provider_payment=_id_of(session.payment_intent),
+        event=event,
+    )
+
+
+def read_refund(values: dict[str, Any], *, at: datetime) -> Returned:
+    """What a refund says of itself. Raises `NotStripe`, also for one that belongs to no payment intent."""
+    refund = _read(_Refund, values, "refund")
+    return Returned(
+        kind=Return.REFUND,
+        id=refund.id,
+        reference=(refund.metadata or _Metadata()).refund,
+        provider_payment=_named(refund.payment_intent),
+        state=_REFUND_STATES.get(refund.status or "", RefundState.PENDING),
+        amount=refund.amount,
+        currency=refund.currency.upper(),
+        at=at,
+        detail=refund.failure_reason,
     )
 
 
@@ -109,24 +159,26 @@ def _standing(session: _Session) -> Reported:
 
 def read_event(values: dict[str, Any]) -> ProviderEvent:
     """What an event says, whose signature was verified. Raises `NotStripe`."""
-    try:
-        event = _Event.model_validate(values)
-    except ValidationError as error:
-        raise NotStripe(f"something that is no event: {error.errors(include_input=False)}") from error
-    at, subject = _moment(event.created), event.data.object
-    report: Report | None = None
+    event = _read(_Event, values, "event")
+    report = _report(event, event.data.object, _moment(event.created))
+    return ProviderEvent(event.id, event.type, event.livemode, _moment(event.created), report)
+
+
+def _report(event: _Event, subject: dict[str, Any], at: datetime) -> Report | Returned | None:
     if event.type in _SESSION_EVENTS:
-        report = read_session(subject, at=at, reported=_SESSION_EVENTS[event.type])
-    elif event.type == "payment_intent.payment_failed":
-        report = _of_intent(subject, at)
-    return ProviderEvent(event.id, event.type, event.livemode, at, report)
+        return read_session(subject, at=at, reported=_SESSION_EVENTS[event.type], event=event.id)
+    if event.type == "payment_intent.payment_failed":
+        return _of_intent(subject, at, event.id)
+    # What moved without a payment intent, by an older interface of Stripe, is none of ours.
+    if not subject.get("payment_intent"):
+        return None
+    if event.type in _REFUND_EVENTS:
+        return read_refund(subject, at=at)
+    return _of_dispute(subject, at) if event.type in _DISPUTE_EVENTS else None
 
 
-def _of_intent(values: dict[str, Any], at: datetime) -> Report:
-    try:
-        intent = _Intent.model_validate(values)
-    except ValidationError as error:
-        raise NotStripe(f"something that is no payment: {error.errors(include_input=False)}") from error
+def _of_intent(values: dict[str, Any], at: datetime, event: str) -> Report:
+    intent = _read(_Intent, values, "payment")
     metadata = intent.metadata or _Metadata()
     return Report(
         reported=Reported.DECLINED,
@@ -137,7 +189,41 @@ def _of_intent(values: dict[str, Any], at: datetime) -> Report:
         livemode=intent.livemode,
         at=at,
         provider_payment=intent.id,
+        event=event,
     )
+
+
+def _of_dispute(values: dict[str, Any], at: datetime) -> Returned:
+    dispute = _read(_Dispute, values, "dispute")
+    return Returned(
+        kind=Return.DISPUTE,
+        id=dispute.id,
+        reference=None,
+        provider_payment=_named(dispute.payment_intent),
+        state=_DISPUTE_STATES.get(dispute.status, RefundState.PENDING),
+        amount=dispute.amount,
+        currency=dispute.currency.upper(),
+        at=at,
+        detail=f"the dispute is {dispute.status}",
+    )
+
+
+def _read(model: type[_Model], values: dict[str, Any], what: str) -> _Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise NotStripe(f"something that is no {what}: {error.errors(include_input=False)}") from error
+
+
+def _id_of(value: str | dict[str, Any] | None) -> str | None:
+    return str(value.get("id")) if isinstance(value, dict) else value
+
+
+def _named(value: str | dict[str, Any] | None) -> str:
+    found = _id_of(value)
+    if found is None:
+        raise NotStripe("something that belongs to no payment intent")
+    return found
 
 
 def _moment(seconds: int) -> datetime:

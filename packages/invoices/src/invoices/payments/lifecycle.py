@@ -1,11 +1,25 @@
-"""What a payment goes through, and what counts as the payment that was asked for. Pure rules, no I/O."""
+"""What a payment and a refund go through, and what counts as what was asked for. Pure rules, no I/O."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["Expected", "PaymentState", "Report", "Reported", "differences", "furthest"]
+__all__ = [
+    "UNSETTLED",
+    "Expected",
+    "PaymentState",
+    "RefundState",
+    "Report",
+    "Reported",
+    "Return",
+    "Returned",
+    "differences",
+    "furthest",
+    "furthest_refund",
+    "is_late",
+]
 
 
 class PaymentState(StrEnum):
@@ -33,10 +47,26 @@ _RANK: Final = {
     PaymentState.OPEN: 1,
     PaymentState.PROCESSING: 2,
     PaymentState.EXPIRED: 3,
-    PaymentState.FAILED: 3,
-    PaymentState.REVIEW: 4,
-    PaymentState.PAID: 5,
+    PaymentState.FAILED: 4,
+    PaymentState.REVIEW: 5,
+    PaymentState.PAID: 6,
 }
+
+
+class RefundState(StrEnum):
+    """Where one refund stands.
+
+    `requested` is asked for at the provider, and its answer is not stored yet; `pending` was accepted there.
+    A bank may still send back what had succeeded, so `failed` comes last.
+    """
+
+    REQUESTED = "requested"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+_REFUND_RANK: Final = {state: rank for rank, state in enumerate(RefundState)}
 
 
 class Reported(StrEnum):
@@ -66,7 +96,7 @@ class Report:
 
     `reference` is our name for the payment, None where the provider speaks of something that is not ours.
     `amount` counts minor units; `session_id` is None where the report is not about a checkout session.
-    `at` is the provider's time.
+    `at` is the provider's time, `event` the id of the event that says so, None where the provider was asked.
     """
 
     reported: Reported
@@ -80,6 +110,33 @@ class Report:
     url: str | None = None
     expires_at: datetime | None = None
     provider_payment: str | None = None
+    event: str | None = None
+
+
+class Return(StrEnum):
+    """Why money goes back: somebody here refunds it, or the customer's bank disputes the payment."""
+
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The provider's word about money that goes back, or may: one refund, or one dispute.
+
+    `reference` is our name for the refund, None where it was not we who asked for it. `amount` counts the
+    provider's units. A dispute is `pending` until it is lost (`succeeded`) or won (`failed`).
+    """
+
+    kind: Return
+    id: str
+    reference: str | None
+    provider_payment: str
+    state: RefundState
+    amount: int
+    currency: str
+    at: datetime
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +151,8 @@ class Expected:
     session_id: str | None
 
 
-def differences(expected: Expected, report: Report) -> list[str]:
-    """Where a report does not match the payment, in words for the operator; empty when it does."""
+def differences(expected: Expected, report: Report) -> dict[str, str]:
+    """Where a report does not match the payment, by name and in words for the operator."""
     compared = [
         ("reference", expected.reference, report.reference),
         ("invoice", expected.invoice_id, report.invoice_id),
@@ -105,10 +162,27 @@ def differences(expected: Expected, report: Report) -> list[str]:
     ]
     if expected.session_id is not None and report.session_id is not None:
         compared.append(("session", expected.session_id, report.session_id))
-    return [f"{name} is {said!r}, not {asked!r}" for name, asked, said in compared if said != asked]
+    return {name: f"{name} is {said!r}, not {asked!r}" for name, asked, said in compared if said != asked}
 
 
 def furthest(state: PaymentState, reported: Reported) -> PaymentState:
     """The state after a report: the one it claims, unless the payment has come further already."""
     claimed = _CLAIMS[reported]
     return claimed if _RANK[claimed] > _RANK[state] else state
+
+
+def furthest_refund(state: RefundState, claimed: RefundState) -> RefundState:
+    """The same for a refund."""
+    return claimed if _REFUND_RANK[claimed] > _REFUND_RANK[state] else state
+
+
+def is_late(payments: Iterable[tuple[datetime | None, datetime | None]], due: datetime | None) -> bool:
+    """Whether money came after the invoice was due, or through a checkout that had ended by then.
+
+    `payments` are the times at which each payment was settled and its checkout closed; `due` is the first
+    moment at which the money is late. By the provider's times, so that the order of its events is no matter.
+    """
+    came = [(settled, closed) for settled, closed in payments if settled is not None]
+    if any(closed is not None and settled >= closed for settled, closed in came):
+        return True
+    return bool(came) and due is not None and min(settled for settled, _closed in came) >= due

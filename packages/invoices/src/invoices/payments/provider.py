@@ -11,9 +11,15 @@ from typing import Any, Final, Self
 import stripe
 
 from invoices.payments._http import ProviderHttp
-from invoices.payments._stripe_objects import NotStripe, ProviderEvent, read_event, read_session
+from invoices.payments._stripe_objects import (
+    NotStripe,
+    ProviderEvent,
+    read_event,
+    read_refund,
+    read_session,
+)
 from invoices.payments.keys import ProviderKeys
-from invoices.payments.lifecycle import Report
+from invoices.payments.lifecycle import Report, Returned
 from invoices.settings import Settings
 
 __all__ = [
@@ -23,6 +29,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "ProviderEvent",
+    "RefundRequest",
     "Refused",
     "Unavailable",
 ]
@@ -63,7 +70,7 @@ class ForgedEvent(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class CheckoutRequest:
-    """A checkout to be made. `amount` counts minor units; reports repeat `reference` and `invoice_id`."""
+    """A checkout to be made, in the provider's units; reports repeat `reference` and `invoice_id`."""
 
     reference: str
     invoice_id: str
@@ -74,6 +81,15 @@ class CheckoutRequest:
     customer_email: str | None
     success_url: str
     cancel_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """A refund to be made, of a payment as the provider names it. `amount` counts the provider's units."""
+
+    reference: str
+    provider_payment: str
+    amount: int
 
 
 class Provider:
@@ -147,6 +163,34 @@ class Provider:
         async with _translated():
             session = await self._client.v1.checkout.sessions.retrieve_async(session_id)
             return read_session(session.to_dict(), at=datetime.now(UTC))
+
+    async def expire_checkout(self, session_id: str) -> Report:
+        """Close a checkout session, so that nobody can pay there. Raises `Unavailable` or `Refused`."""
+        async with _translated():
+            session = await self._client.v1.checkout.sessions.expire_async(session_id)
+            return read_session(session.to_dict(), at=datetime.now(UTC))
+
+    async def create_refund(self, request: RefundRequest) -> Returned:
+        """Give money back, or learn of the refund that this reference, which is the key, has made already.
+
+        Raises `Unavailable`, `Refused`, `KeyTaken`.
+        """
+        async with _translated():
+            refund = await self._client.v1.refunds.create_async(
+                {
+                    "payment_intent": request.provider_payment,
+                    "amount": request.amount,
+                    "metadata": {"refund": request.reference},
+                },
+                {"idempotency_key": f"refund-{request.reference}"},
+            )
+            return read_refund(refund.to_dict(), at=datetime.now(UTC))
+
+    async def retrieve_refund(self, refund_id: str) -> Returned:
+        """How a refund stands now. Raises `Unavailable` or `Refused`."""
+        async with _translated():
+            refund = await self._client.v1.refunds.retrieve_async(refund_id)
+            return read_refund(refund.to_dict(), at=datetime.now(UTC))
 
     def verify_event(self, body: bytes, signature: str | None) -> ProviderEvent:
         """The event in a webhook's raw body; raises `ForgedEvent` unless the provider has signed it."""

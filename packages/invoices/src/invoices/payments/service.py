@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from invoices.errors import NotFound
 from invoices.invoices import service as invoices
-from invoices.invoices.lifecycle import Status
+from invoices.invoices.lifecycle import Action, Status, allows
+from invoices.invoices.links import pay_url
 from invoices.invoices.models import Invoice
+from invoices.invoices.money import provider_units
 from invoices.payments import repository
+from invoices.payments._refunding import apply_refund, look_later
 from invoices.payments._settling import Outcome, Settlement, settle
-from invoices.payments.lifecycle import UNSETTLED, PaymentState, Reported
-from invoices.payments.models import Payment
+from invoices.payments.lifecycle import UNSETTLED, PaymentState, Reported, Returned
+from invoices.payments.models import Payment, PaymentEvent
 from invoices.payments.provider import (
     CheckoutRequest,
     KeyTaken,
@@ -129,14 +132,13 @@ class Cashier:
 
     async def receive(self, event: ProviderEvent) -> Outcome:
         """Apply a verified event, once for each event id."""
-        report = event.report
         async with self.sessions.begin() as session:
             stored = await repository.add_event(
                 session,
                 {
                     "id": event.id,
                     "type": event.type,
-                    "reference": report.reference if report else None,
+                    "reference": event.report.reference if event.report else None,
                     "livemode": event.livemode,
                     "created_at": event.created_at,
                     "received_at": datetime.now(UTC),
@@ -145,11 +147,13 @@ class Cashier:
             )
             if stored is None:
                 return Outcome.DUPLICATE
-            settlement = await self._apply(session, event)
+            settlement = await self._apply(session, event, stored)
             stored.outcome, stored.detail = settlement.outcome, settlement.detail
         return settlement.outcome
 
-    async def _apply(self, session: AsyncSession, event: ProviderEvent) -> Settlement:
+    async def _apply(self, session: AsyncSession, event: ProviderEvent, stored: PaymentEvent) -> Settlement:
+        if isinstance(event.report, Returned):
+            return await self._apply_return(session, event, event.report, stored)
         if event.report is None or event.report.reference is None:
             return Settlement(Outcome.UNRELATED)
         payment = await repository.by_reference(session, event.report.reference)
@@ -158,8 +162,18 @@ class Cashier:
             return Settlement(Outcome.UNKNOWN_PAYMENT)
         return await settle(session, self.ringback, payment, event.report)
 
+    async def _apply_return(
+        self, session: AsyncSession, event: ProviderEvent, returned: Returned, stored: PaymentEvent
+    ) -> Settlement:
+        if event.livemode is not self.provider.livemode:
+            _log.error("event %s (%s) is of another mode than this service", event.id, event.type)
+            return Settlement(Outcome.MISMATCH, f"livemode is {event.livemode}")
+        payment = await repository.by_provider_payment(session, returned.provider_payment)
+        stored.reference = None if payment is None else payment.reference
+        return await apply_refund(session, self.ringback, returned)
+
     async def _read(self, token: str) -> tuple[Invoice, Payment | None]:
-        async with self._reading() as session:
+        async with self.reading() as session:
             invoice = await invoices.get_by_token(session, token)
             if invoice is None:
                 raise UnknownLink
@@ -184,11 +198,11 @@ class Cashier:
             if invoice is None:
                 raise UnknownLink
             invoice = await repository.lock_invoice(session, invoice.pk)
-            if invoice.status != Status.OPEN:
+            if not allows(invoice.status, Action.PAY):
                 return None
             payment = await repository.unsettled(session, invoice.pk)
-            if payment is not None and _outlived(payment, now):
-                payment.state = PaymentState.EXPIRED
+            if payment is not None and (ended := _outlived(payment, now)) is not None:
+                payment.state, payment.closed_at = PaymentState.EXPIRED, ended
                 await session.flush()
                 payment = None
             if payment is None:
@@ -212,16 +226,25 @@ class Cashier:
         )
         session.add(payment)
         await session.flush()
+        await look_later(
+            session,
+            self.ringback,
+            {"payment": reference, "look": 1},
+            to=f"payment of {invoice.id}",
+            key=f"payment:{reference}:1",
+            owner=invoice.account_id,
+            after=timedelta(seconds=self.settings.payment_look_seconds),
+        )
         return payment
 
     def _request(self, invoice: Invoice, payment: Payment) -> CheckoutRequest:
-        page = invoices.pay_url(self.settings, invoice)
+        page = pay_url(self.settings, invoice)
         title = " ".join((invoice.title or "").split()) or f"Invoice {invoice.id}"
         return CheckoutRequest(
             reference=payment.reference,
             invoice_id=invoice.id,
             account_id=invoice.account_id,
-            amount=payment.amount_minor,
+            amount=provider_units(payment.amount_minor, payment.currency),
             currency=payment.currency,
             title=title if len(title) <= 200 else f"{title[:199]}…",
             customer_email=invoice.customer_email,
@@ -234,11 +257,12 @@ class Cashier:
         async with self.sessions.begin() as session:
             payment = await repository.lock_payment(session, plan.payment_pk)
             if payment.state == PaymentState.STARTING:
-                payment.state = PaymentState.FAILED
+                payment.state, payment.closed_at = PaymentState.FAILED, datetime.now(UTC)
                 payment.flag, payment.flag_detail = "refused", reason
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncSession]:
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that only reads, and is over before the provider is asked for something."""
         async with self.sessions() as session:
             await session.connection(execution_options={"sqlite_read_only": True})
             yield session
@@ -250,11 +274,12 @@ def _worth_asking(invoice: Invoice, payment: Payment, returned: bool) -> bool:
     return invoice.status == Status.PROCESSING or (returned and invoice.status == Status.OPEN)
 
 
-def _outlived(payment: Payment, now: datetime) -> bool:
+def _outlived(payment: Payment, now: datetime) -> datetime | None:
+    """When the payment's checkout ended, or ends so soon that nobody should be sent there; None if later."""
     if payment.state == PaymentState.STARTING:
-        return now > payment.created_at + KEY_LIFETIME
-    return (
-        payment.state == PaymentState.OPEN
-        and payment.expires_at is not None
-        and now > payment.expires_at - MARGIN
-    )
+        end = payment.created_at + KEY_LIFETIME
+    elif payment.state == PaymentState.OPEN and payment.expires_at is not None:
+        end = payment.expires_at - MARGIN
+    else:
+        return None
+    return end if now > end else None

@@ -26,7 +26,9 @@ _STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
     Status.OPEN: ("Open", "open"),
     Status.PROCESSING: ("Payment in progress", "open"),
     Status.PAID: ("Paid", "paid"),
+    Status.PARTIALLY_REFUNDED: ("Partly refunded", "closed"),
     Status.REFUNDED: ("Refunded", "closed"),
+    Status.UNCOLLECTIBLE: ("Closed", "closed"),
     Status.VOID: ("Void", "closed"),
 }
 

@@ -1,10 +1,11 @@
-"""The endpoints of Stripe's API that the service uses: create and retrieve a checkout session."""
+"""The endpoints of Stripe's API that the service uses: checkout sessions and refunds."""
 
 import base64
 import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,14 +14,10 @@ from pydantic import ValidationError
 
 from invoices.payments.body import BodyTooLarge, read_body
 from invoices.payments.sandbox.form import MalformedForm, parse_form
-from invoices.payments.sandbox.ledger import KeyReused
-from invoices.payments.sandbox.sessions import (
-    MAX_AMOUNT,
-    CreateSession,
-    expire_when_due,
-    new_session,
-    public,
-)
+from invoices.payments.sandbox.ledger import Books, Event, KeyReused
+from invoices.payments.sandbox.refunds import CreateRefund, RefundRefused, new_refund
+from invoices.payments.sandbox.rules import expire, pass_time
+from invoices.payments.sandbox.sessions import MAX_AMOUNT, CreateSession, new_session, public
 
 __all__ = ["Refused", "refuse", "router"]
 
@@ -57,41 +54,111 @@ async def refuse(_request: Request, error: Exception) -> JSONResponse:
 async def create_session(request: Request) -> JSONResponse:
     """Make a checkout session; the same ``Idempotency-Key`` and parameters give the same session again."""
     sandbox = request.app.state.sandbox
+
+    def make(books: Books) -> tuple[dict[str, Any], list[Event]]:
+        session = new_session(parameters, public_url=sandbox.config.public_url, now=sandbox.now())
+        books.keep_session(session)
+        return session, []
+
+    body = await _body(request)
+    parameters = _checked(_form(body))
+    return await _answered_once(request, body, make)
+
+
+@router.get("/v1/checkout/sessions/{session_id}")
+async def retrieve_session(request: Request, session_id: str) -> JSONResponse:
+    """The checkout session as it stands now."""
+    return await _session(request, session_id, pass_time)
+
+
+@router.post("/v1/checkout/sessions/{session_id}/expire")
+async def expire_session(request: Request, session_id: str) -> JSONResponse:
+    """Close a checkout session that is open."""
+    sandbox = request.app.state.sandbox
     _check_key(request, sandbox.config.api_key)
+    session = await sandbox.change(session_id, pass_time)
+    if session is not None and session["status"] != "open":
+        message = f"Only open checkout sessions can be expired; this one is {session['status']}."
+        raise Refused(400, message, param="session")
+    return await _session(request, session_id, expire)
+
+
+@router.post("/v1/refunds")
+async def create_refund(request: Request) -> JSONResponse:
+    """Give the money of a payment back, or a part; the same ``Idempotency-Key`` gives the same refund."""
+    sandbox = request.app.state.sandbox
+
+    def make(books: Books) -> tuple[dict[str, Any], list[Event]]:
+        session = books.session_of(parameters.payment_intent)
+        earlier = books.refunds_of(parameters.payment_intent)
+        refund, events = new_refund(parameters, session, earlier, now=sandbox.now())
+        books.keep_refund(refund)
+        return refund, events
+
+    body = await _body(request)
     try:
-        body = await read_body(request, MAX_BODY)
-        form = parse_form(body)
-    except (BodyTooLarge, MalformedForm) as error:
+        parameters = CreateRefund.model_validate(_form(body))
+        return await _answered_once(request, body, make)
+    except ValidationError as error:
+        raise _refusal(error) from error
+    except RefundRefused as error:
+        status_code = 404 if error.code == "resource_missing" else 400
+        raise Refused(status_code, str(error), code=error.code, param=error.param) from error
+
+
+@router.get("/v1/refunds/{refund_id}")
+async def retrieve_refund(request: Request, refund_id: str) -> JSONResponse:
+    """The refund as it stands now."""
+    sandbox = request.app.state.sandbox
+    _check_key(request, sandbox.config.api_key)
+    refund = await sandbox.ledger.refund(refund_id)
+    if refund is None:
+        raise Refused(404, f"No such refund: {refund_id[:80]!r}", code="resource_missing", param="id")
+    return JSONResponse(refund, headers=_headers(request))
+
+
+async def _session(request: Request, session_id: str, rule: Callable[..., Any]) -> JSONResponse:
+    sandbox = request.app.state.sandbox
+    _check_key(request, sandbox.config.api_key)
+    session = await sandbox.change(session_id, rule)
+    if session is None:
+        message = f"No such checkout.session: {session_id[:80]!r}"
+        raise Refused(404, message, code="resource_missing", param="id")
+    return JSONResponse(public(session), headers=_headers(request))
+
+
+async def _body(request: Request) -> bytes:
+    _check_key(request, request.app.state.sandbox.config.api_key)
+    try:
+        return await read_body(request, MAX_BODY)
+    except BodyTooLarge as error:
         raise Refused(400, str(error)) from error
-    parameters = _checked(form)
+
+
+def _form(body: bytes) -> dict[str, Any]:
+    try:
+        return parse_form(body)
+    except MalformedForm as error:
+        raise Refused(400, str(error)) from error
+
+
+async def _answered_once(
+    request: Request, body: bytes, make: Callable[[Books], tuple[dict[str, Any], list[Event]]]
+) -> JSONResponse:
+    sandbox = request.app.state.sandbox
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 255:
         raise Refused(400, "The idempotency key must have 1 to 255 characters", kind="idempotency_error")
+    fingerprint = hashlib.sha256(request.url.path.encode() + body).hexdigest()
     try:
-        answer = await sandbox.ledger.answer_once(
-            key,
-            hashlib.sha256(body).hexdigest(),
-            lambda: new_session(parameters, public_url=sandbox.config.public_url, now=sandbox.now()),
-        )
+        answer = await sandbox.answer_once(key, fingerprint, make)
     except KeyReused as error:
         raise Refused(
             400,
             f"Keys for idempotent requests can only be used with the same parameters; {key!r} had others.",
             kind="idempotency_error",
         ) from error
-    return JSONResponse(public(answer.session), headers=_headers(request, replayed=answer.replayed))
-
-
-@router.get("/v1/checkout/sessions/{session_id}")
-async def retrieve_session(request: Request, session_id: str) -> JSONResponse:
-    """The checkout session as it stands now."""
-    sandbox = request.app.state.sandbox
-    _check_key(request, sandbox.config.api_key)
-    session = await sandbox.change(session_id, expire_when_due)
-    if session is None:
-        message = f"No such checkout.session: {session_id[:80]!r}"
-        raise Refused(404, message, code="resource_missing", param="id")
-    return JSONResponse(public(session), headers=_headers(request))
+    return JSONResponse(public(answer.object), headers=_headers(request, replayed=answer.replayed))
 
 
 def _checked(form: dict[str, Any]) -> CreateSession:

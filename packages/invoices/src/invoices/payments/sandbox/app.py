@@ -1,5 +1,6 @@
 """The sandbox as an application: mounted by the service, or served alone."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,8 @@ from invoices.pages import assets
 from invoices.payments.keys import ProviderKeys
 from invoices.payments.sandbox import api, checkout
 from invoices.payments.sandbox.announcer import Announcer
-from invoices.payments.sandbox.ledger import Event, Ledger
+from invoices.payments.sandbox.ledger import Answer, Books, Event, Ledger
+from invoices.payments.sandbox.rules import pass_time
 from invoices.settings import Settings
 
 __all__ = ["Sandbox", "SandboxConfig"]
@@ -53,6 +55,7 @@ class Sandbox:
         self.ledger = Ledger(config.path)
         self._announcer = Announcer(self.ledger, config.webhook_url, config.webhook_secret, now=now)
         self._now = now
+        self._expected: set[asyncio.Task[None]] = set()
         self.app = self._application()
 
     @classmethod
@@ -83,7 +86,25 @@ class Sandbox:
         """Keep the file ready and tell the service what happens, also what an earlier run could not tell."""
         await self.ledger.prepare()
         async with self._announcer.running():
-            yield
+            for session_id, due in await self.ledger.due():
+                self._expect(session_id, due)
+            try:
+                yield
+            finally:
+                for task in self._expected:
+                    task.cancel()
+                await asyncio.gather(*self._expected, return_exceptions=True)
+
+    async def answer_once(
+        self,
+        key: str | None,
+        fingerprint: str,
+        make: Callable[[Books], tuple[dict[str, Any], list[Event]]],
+    ) -> Answer:
+        """Make an object once for each idempotency key, and tell what came of it."""
+        answer = await self.ledger.answer_once(key, fingerprint, make)
+        self._announcer.announce(list(answer.events))
+        return answer
 
     async def change(self, session_id: str, rule: _Rule) -> dict[str, Any] | None:
         """Apply one of the rules of `sessions` to a session, and tell what came of it; None if unknown."""
@@ -93,7 +114,20 @@ class Sandbox:
             return None
         session, events = changed
         self._announcer.announce(events)
+        if events and (due := session["sandbox"]["due"]) is not None:
+            self._expect(session_id, due)
         return session
+
+    def _expect(self, session_id: str, due: int) -> None:
+        """Let happen what happens to a session by itself, when it is time."""
+
+        async def wait() -> None:
+            await asyncio.sleep(max(due - self._now(), 0) + 0.01)
+            await self.change(session_id, pass_time)
+
+        task = asyncio.create_task(wait(), name=f"wait for {session_id}")
+        self._expected.add(task)
+        task.add_done_callback(self._expected.discard)
 
     def _application(self) -> FastAPI:
         @asynccontextmanager

@@ -9,13 +9,13 @@ from fastapi.responses import RedirectResponse
 from invoices.pages.rendering import page
 from invoices.payments.body import BodyTooLarge, read_body
 from invoices.payments.sandbox.form import MalformedForm, parse_form
-from invoices.payments.sandbox.sessions import approve, decline, expire_when_due
+from invoices.payments.sandbox.rules import DECISIONS, pass_time
 
 __all__ = ["router"]
 
 MAX_FORM = 4 * 1024
 
-_RULES = {"approve": approve, "decline": decline}
+_STAY = ("decline", "never_tell", "dispute")
 
 router = APIRouter()
 
@@ -23,23 +23,24 @@ router = APIRouter()
 @router.get("/checkout/{session_id}")
 async def show_checkout(request: Request, session_id: str) -> Response:
     """The amount, and a button for each thing that can happen to a card."""
-    session = await request.app.state.sandbox.change(session_id, expire_when_due)
+    session = await request.app.state.sandbox.change(session_id, pass_time)
     return _page(request, session)
 
 
 @router.post("/checkout/{session_id}")
 async def decide_checkout(request: Request, session_id: str) -> Response:
-    """Approve or decline. Only the first approval counts; a declined session can be tried again."""
+    """Do what the button says. Only the first payment counts; a declined session can be tried again."""
     sandbox = request.app.state.sandbox
     try:
         decision = parse_form(await read_body(request, MAX_FORM)).get("decision")
     except (BodyTooLarge, MalformedForm):
         decision = None
-    rule = _RULES.get(decision) if isinstance(decision, str) else None
-    session = await sandbox.change(session_id, rule or expire_when_due)
+    rule = DECISIONS.get(decision) if isinstance(decision, str) else None
+    session = await sandbox.change(session_id, rule or pass_time)
     if session is None or rule is None:
         return _page(request, session, status_code=422)
-    if rule is approve and session["status"] == "complete":
+    # Whose news are lost is not sent back either: the way back would bring them.
+    if decision not in _STAY and session["status"] == "complete":
         return RedirectResponse(session["success_url"], 303)
     return RedirectResponse(f"{sandbox.config.public_url}/checkout/{session_id}", 303)
 

@@ -1,4 +1,4 @@
-"""A checkout session of the sandbox, in the shape of Stripe's object, and what happens to it."""
+"""A checkout session of the sandbox, in the shape of Stripe's object."""
 
 import json
 import secrets
@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from invoices.payments.sandbox.ledger import Event
 
-__all__ = ["CreateSession", "approve", "decline", "expire_when_due", "new_session"]
+__all__ = ["MAX_AMOUNT", "CreateSession", "Metadata", "event", "new_session", "public"]
 
 MAX_AMOUNT = 99_999_999
 """The largest amount that Stripe charges at once, in minor units."""
 
 DAY = 24 * 60 * 60
 
-_Metadata = Annotated[
+Metadata = Annotated[
     dict[
         Annotated[str, StringConstraints(min_length=1, max_length=40)],
         Annotated[str, StringConstraints(max_length=500)],
@@ -54,7 +54,7 @@ class LineItem(_Parameters):
 class PaymentIntentData(_Parameters):
     """What the payment behind the session carries."""
 
-    metadata: _Metadata = {}
+    metadata: Metadata = {}
 
 
 class CreateSession(_Parameters):
@@ -66,7 +66,7 @@ class CreateSession(_Parameters):
     cancel_url: _Url | None = None
     client_reference_id: str | None = Field(default=None, min_length=1, max_length=200)
     customer_email: str | None = Field(default=None, min_length=3, max_length=800)
-    metadata: _Metadata = {}
+    metadata: Metadata = {}
     payment_intent_data: PaymentIntentData = PaymentIntentData()
 
 
@@ -96,63 +96,16 @@ def new_session(parameters: CreateSession, *, public_url: str, now: int) -> dict
         "status": "open",
         "success_url": parameters.success_url,
         "url": f"{public_url}/checkout/{session_id}",
-        # Not part of Stripe's object: what the sandbox's own page shows, and the payment's own metadata.
+        # Not part of Stripe's object: what the sandbox's own page shows, the payment's own metadata, and when
+        # something happens by itself.
         "sandbox": {
             "title": parameters.line_items[0].price_data.product_data.name,
             "payment_metadata": parameters.payment_intent_data.metadata,
             "declines": 0,
+            "due": None,
+            "disputed": False,
         },
     }
-
-
-def approve(session: dict[str, Any], *, now: int) -> tuple[dict[str, Any], list[Event]]:
-    """The customer pays: once. A session that is not open any more stays as it is and tells nothing."""
-    session, events = expire_when_due(session, now=now)
-    if session["status"] != "open":
-        return session, events
-    paid = session | {
-        "status": "complete",
-        "payment_status": "paid",
-        "payment_intent": f"pi_{secrets.token_hex(12)}",
-        "customer_details": {"email": session["customer_email"], "name": None},
-        "url": None,
-    }
-    return paid, [_event("checkout.session.completed", public(paid), now)]
-
-
-def decline(session: dict[str, Any], *, now: int) -> tuple[dict[str, Any], list[Event]]:
-    """The customer's card is declined: the session stays open, and the failed payment is told."""
-    session, events = expire_when_due(session, now=now)
-    if session["status"] != "open":
-        return session, events
-    inside = session["sandbox"]
-    declined = session | {"sandbox": inside | {"declines": inside["declines"] + 1}}
-    failed = {
-        "id": f"pi_{secrets.token_hex(12)}",
-        "object": "payment_intent",
-        "amount": session["amount_total"],
-        "amount_received": 0,
-        "created": now,
-        "currency": session["currency"],
-        "last_payment_error": {
-            "type": "card_error",
-            "code": "card_declined",
-            "decline_code": "generic_decline",
-            "message": "Your card was declined.",
-        },
-        "livemode": False,
-        "metadata": inside["payment_metadata"],
-        "status": "requires_payment_method",
-    }
-    return declined, [_event("payment_intent.payment_failed", failed, now)]
-
-
-def expire_when_due(session: dict[str, Any], *, now: int) -> tuple[dict[str, Any], list[Event]]:
-    """A session that nobody completed within its day cannot be paid any more."""
-    if session["status"] != "open" or now < session["expires_at"]:
-        return session, []
-    expired = session | {"status": "expired", "url": None}
-    return expired, [_event("checkout.session.expired", public(expired), now)]
 
 
 def public(session: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +113,8 @@ def public(session: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in session.items() if name != "sandbox"}
 
 
-def _event(kind: str, subject: dict[str, Any], now: int) -> Event:
+def event(kind: str, subject: dict[str, Any], now: int) -> Event:
+    """Something that is told: Stripe's event of this kind about this object."""
     event_id = f"evt_{secrets.token_hex(12)}"
     return Event(
         event_id,
