@@ -1,5 +1,6 @@
 """What a worker takes on next: due deliveries that it can start at once, fair to every destination."""
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -60,7 +61,9 @@ class Intake:
         unseen = bool(self._cursor)
         if not rooms:
             return Taken(more=unseen)
-        found = self._store.claims.candidates(connection, list(rooms), min(room, max(rooms.values())))
+        # Breadth first: a connection that one delivery has warmed up serves the next of its destination.
+        fair = math.ceil(room / len(rooms))
+        found = self._store.claims.candidates(connection, list(rooms), min(fair, max(rooms.values())))
         self._set_aside(connection, found)
         chosen = self._choose(found, rooms, room)
         if not chosen:

@@ -1,7 +1,7 @@
 """What goes over the wire as values: request, response, failure and limits; and the request's head."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -74,6 +74,16 @@ class Failure(RingbackError):
         super().__init__(f"{reason}: {detail}")
 
 
+def half_of_the_files() -> int:
+    """Half of what the system lets this process open (``ulimit -n``)."""
+    try:
+        import resource
+    except ImportError:  # there is none on Windows
+        return 1024
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 32_768 if soft == resource.RLIM_INFINITY else min(soft // 2, 32_768)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of one attempt: seconds, bytes and counts.
@@ -81,7 +91,8 @@ class Limits:
     `dns`, `connect` and `tls` end their stage early; the deadline given to `send` ends all of it.
     `body` bytes of a response are kept, then the connection is closed. `idle` is how long a kept-alive
     connection may wait for its next request, shorter than the five seconds of common servers;
-    `idle_per_place` and `idle_total` bound how many wait.
+    `idle_per_place` and `idle_total` bound how many wait; by default half of the files that this process
+    may open.
     """
 
     dns: float = 3.0
@@ -94,7 +105,7 @@ class Limits:
     body: int = 64 * 1024
     idle: float = 4.0
     idle_per_place: int = 64
-    idle_total: int = 1024
+    idle_total: int = field(default_factory=half_of_the_files)
 
 
 class Request(NamedTuple):

@@ -39,7 +39,7 @@ class WorkerSettings:
     poll: float = 1.0
     upkeep: float = 5.0
     gather: float = 0.005
-    destinations: int = 256
+    destinations: int = 1024
     quarantine_after: int = 5
     disable_after: float = 5 * DAY
     retention: float | None = 30 * DAY
