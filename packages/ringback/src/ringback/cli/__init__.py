@@ -20,6 +20,7 @@ _EXAMPLES = {
     "migrate": "ringback migrate shop.main:app",
     "lint": "ringback lint shop.main:app",
     "scaffold": "ringback scaffold https://api.example.com/openapi.json --out receiver",
+    "listen": "ringback listen https://api.example.com/openapi.json --port 8001 --behave 500,ok",
     "check": "ringback check http://127.0.0.1:8001 openapi.json --secret whsec_...",
     "deliveries": "",
     "endpoints": "",

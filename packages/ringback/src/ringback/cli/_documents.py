@@ -16,7 +16,7 @@ from ringback._resolver import SystemResolver
 from ringback._transport import Transport
 from ringback._urls import parse_url
 
-__all__ = ["is_document", "load_document"]
+__all__ = ["is_document", "load_bytes", "load_document"]
 
 _MAX_BYTES: Final = 20_000_000
 _FETCH_SECONDS: Final = 20.0
@@ -30,9 +30,14 @@ def is_document(name: str) -> bool:
     return name.startswith(("http://", "https://")) or is_file
 
 
+def load_bytes(name: str) -> bytes:
+    """What a file holds, or what a URL answers; raises `RingbackError`."""
+    return asyncio.run(_fetch(name)) if name.startswith(("http://", "https://")) else _read(name)
+
+
 def load_document(name: str) -> dict[str, Any]:
     """The document in a file or at a URL; raises `RingbackError` that says what is wrong with it."""
-    text = asyncio.run(_fetch(name)) if name.startswith(("http://", "https://")) else _read(name)
+    text = load_bytes(name)
     try:
         document = _parse(text)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
