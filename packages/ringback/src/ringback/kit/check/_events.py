@@ -118,10 +118,10 @@ def _fields(
 def _faults(field: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     if field["is_required"]:
         yield "missing", "The required field {} is missing", _MISSING
+        yield "null", "The required field {} is null", None
     kind = field.get("type")
     wrong = _WRONG[1] if kind == "object" else _WRONG[0]
     yield "type", "The field {} has a value of another type", wrong
-    yield "null", "The field {} is null", None
     values = field.get("enum") or ([field["const"]] if "const" in field else [])
     if values and all(isinstance(one, str) for one in values):
         yield "value", "The field {} has a value that is not declared", "none-of-the-declared"

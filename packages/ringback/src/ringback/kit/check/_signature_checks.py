@@ -6,8 +6,9 @@ from functools import partial
 from ringback._message import Request
 from ringback._signing import new_message_id, new_secret
 from ringback.kit.check._checks import Check, takes, turns_away
+from ringback.kit.check._judging import refused
 from ringback.kit.check._provider import Provider
-from ringback.kit.check._results import Severity
+from ringback.kit.check._results import Flaw, Severity
 
 __all__ = ["signature_checks"]
 
@@ -96,12 +97,11 @@ def _forged(provider: Provider) -> Iterator[Check]:
             "The bytes are not those that were signed",
             lambda p: p.request(p.good.body + b"\n", signed=p.good.body),
         )
-    yield turns_away(
+    yield Check(
         "signature.other-id",
-        "A message id that was exchanged after signing is refused",
+        "A request that was taken is refused under another message id",
         _MUST,
-        "webhook-id is not the one that was signed, so the signature does not cover it",
-        lambda p: p.request(changed={"webhook-id": new_message_id(p.caller.url(p.good).path)}),
+        _under_another_id,
     )
     yield turns_away(
         "signature.prefix",
@@ -174,12 +174,25 @@ def _malformed() -> Iterator[Check]:
         )
 
 
+async def _under_another_id(provider: Provider) -> list[Flaw]:
+    request = provider.request()
+    await provider.send(request)  # so that a receiver that remembers signatures knows this one
+    changed = {"webhook-id": new_message_id(request.url.path)}
+    headers = tuple((name, changed.get(name, value)) for name, value in request.headers)
+    sent = await provider.send(_with_headers(request, headers))
+    return refused(provider, sent, _MUST, "webhook-id is not the one that was signed")
+
+
 def _signed_with(secret: str) -> Make:
     return lambda provider: provider.request(secrets=[secret])
 
 
 def _without(name: str, provider: Provider) -> Request:
     return provider.request(changed={name: None})
+
+
+def _with_headers(request: Request, headers: tuple[tuple[str, str], ...]) -> Request:
+    return Request(request.method, request.url, headers, request.body)
 
 
 def _with_text(text: str, provider: Provider) -> Request:
@@ -191,13 +204,13 @@ def _with_signature(provider: Provider, change: Callable[[str], str]) -> Request
     headers = tuple(
         (name, change(value) if name == "webhook-signature" else value) for name, value in request.headers
     )
-    return Request(request.method, request.url, headers, request.body)
+    return _with_headers(request, headers)
 
 
 def _renamed(provider: Provider, names: dict[str, str]) -> Request:
     request = provider.request()
     headers = tuple((names.get(name, name), value) for name, value in request.headers)
-    return Request(request.method, request.url, headers, request.body)
+    return _with_headers(request, headers)
 
 
 def _refreshed(provider: Provider) -> Request:
