@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,6 +39,7 @@ class Intake:
         secrets_for: float,
         rate_per_host: float | None,
         rate_per_owner: float | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._running = running
@@ -46,10 +47,11 @@ class Intake:
         self._patience = patience
         self._destinations = destinations
         self._secrets_for = secrets_for
+        self._clock = clock
         self._secrets_read: dict[str, float] = {}
         self._cursor = ""
-        self._hosts = Rates(rate_per_host)
-        self._owners = Rates(rate_per_owner)
+        self._hosts = Rates(rate_per_host, clock)
+        self._owners = Rates(rate_per_owner, clock)
 
     def take(self, connection: Connection) -> Taken:
         """Claim what is due and can start now."""
@@ -124,7 +126,7 @@ class Intake:
         self, connection: Connection, claimed: Iterable[Claimed]
     ) -> dict[str, tuple[str, ...]]:
         """The secrets of owners that have none here yet, or whose were read too long ago."""
-        now = time.monotonic()
+        now = self._clock()
         owners = {c.owner for c in claimed}
         stale = [
             o for o in owners if self._secrets_read.get(o, -self._secrets_for) <= now - self._secrets_for

@@ -51,16 +51,18 @@ class Running:
         concurrency: int,
         on_end: Callable[[], None],
         chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._courier = courier
         self._on_end = on_end
         self._chance = chance
+        self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
         self._secrets: dict[str, tuple[str, ...]] = {}
-        self._ready: Ready[Claimed] = Ready()
-        self.share = Share(concurrency)
-        self.breaker = Breaker()
+        self._ready: Ready[Claimed] = Ready(clock)
+        self.share = Share(concurrency, clock)
+        self.breaker = Breaker(clock)
         self.results: list[Result] = []
 
     @property
@@ -135,9 +137,9 @@ class Running:
         following: Claimed | None = claimed
         while following is not None:
             one, following = following, None
-            started = time.monotonic()
+            started = self._clock()
             verdict = await self._attempt(one)
-            self.results.append(self._result(one, verdict, time.monotonic() - started))
+            self.results.append(self._result(one, verdict, self._clock() - started))
             self.share.end(one.id, one.destination)
             if self._ready and not self._ending and self.share.room() > 0:
                 following = self._next_after(one.destination)

@@ -21,6 +21,7 @@ class Upkeep:
         disable_after: float,
         retention: float | None,
         chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._every = every
@@ -28,11 +29,12 @@ class Upkeep:
         self._disable_after = disable_after
         self._retention = retention
         self._chance = chance
+        self._clock = clock
         self._due_at = 0.0
 
     def run_if_due(self, connection: Connection) -> None:
         """Do a round when it is time; rounds of several workers drift apart by chance."""
-        now = time.monotonic()
+        now = self._clock()
         if now < self._due_at:
             return
         self._due_at = now + self._every * (0.5 + self._chance())

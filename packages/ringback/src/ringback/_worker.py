@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,11 +63,14 @@ class Worker:
         settings: WorkerSettings,
         *,
         chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._store = store
         self._settings = settings
-        self._running = Running(courier, concurrency=settings.concurrency, on_end=self.wake, chance=chance)
+        self._running = Running(
+            courier, concurrency=settings.concurrency, on_end=self.wake, chance=chance, clock=clock
+        )
         self._intake = Intake(
             store,
             self._running,
@@ -76,6 +80,7 @@ class Worker:
             secrets_for=settings.secrets_for,
             rate_per_host=settings.rate_per_host,
             rate_per_owner=settings.rate_per_owner,
+            clock=clock,
         )
         self._upkeep = Upkeep(
             store,
@@ -84,6 +89,7 @@ class Worker:
             disable_after=settings.disable_after,
             retention=settings.retention,
             chance=chance,
+            clock=clock,
         )
         self._stopping = False
         self._event = asyncio.Event()
