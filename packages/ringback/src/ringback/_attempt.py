@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ringback._channels import Channel
-from ringback._errors import Blocked, InvalidUrl
+from ringback._errors import InvalidUrl
+from ringback._guard import Guard
 from ringback._openapi.answer import Answers
 from ringback._schedule import parse_retry_after
 from ringback._signing import sign
 from ringback._transport import Failure, FailureReason, Request, Response, Transport
 from ringback._types import Delivery, Outcome, State
-from ringback._urls import Url, parse_url
+from ringback._urls import parse_url
 from ringback._verdict import Verdict, excerpt, judge_answer
 
 logger = logging.getLogger("ringback.attempt")
@@ -65,13 +66,13 @@ class HttpAttempts:
         transport: Transport,
         *,
         timeout: float,
-        check_owner: Callable[[str, Url], None],
+        guard_of: Callable[[str], Guard],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport = transport
         self._timeout = timeout
         self._clock = clock
-        self._check_owner = check_owner
+        self._guard_of = guard_of
 
     async def make(
         self,
@@ -86,14 +87,14 @@ class HttpAttempts:
             return Verdict(State.PENDING, _UNSIGNED)
         try:
             request = self._request(owed, secrets)
-            self._check_owner(owed.owner, request.url)
-            response = await self._transport.send(request, timeout=self._timeout, reuse=owed.owner)
+            guard = self._guard_of(owed.owner)
+            response = await self._transport.send(
+                request, timeout=self._timeout, reuse=owed.owner, guard=guard
+            )
         except InvalidUrl as error:  # stored by a version that took it
             return _judge_failure(Failure(FailureReason.BLOCKED, str(error)))
         except Failure as failure:
             return _judge_failure(failure)
-        except Blocked as blocked:
-            return _judge_failure(Failure(FailureReason.BLOCKED, blocked.reason, sent=False))
         return self._judge(response, answers, acknowledges)
 
     def _request(self, owed: Owed, secrets: Sequence[str]) -> Request:

@@ -1,6 +1,6 @@
 """What callers do in their own transactions: bind, send, enqueue, cancel, replay, ask."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, overload
 
@@ -20,6 +20,7 @@ from ringback._store import reports
 from ringback._store.reports import DeliveryReport, KeyReport
 from ringback._store.store import Store
 from ringback._types import Delivery, Exchange, Target
+from ringback._urls import IPAddress
 
 
 class CallersSide:
@@ -95,13 +96,23 @@ class CallersSide:
         key: str,
         owner: str,
         replace: bool,
+        looked_up: Mapping[str, Sequence[IPAddress]] | None = None,
     ) -> Awaitable[Target] | Target:
-        """Store URLs that were resolved and judged before; what `Callbacks.bind` does."""
+        """Store URLs that were resolved before; what `Callbacks.bind` does.
+
+        `looked_up` are addresses of their hosts that only the owner's rules can judge.
+        """
         self._require_delivery()
 
         def work(connection: Connection) -> Target:
             return self.outbox.bind(
-                connection, resolved, operation=operation, key=key, owner=owner, replace=replace
+                connection,
+                resolved,
+                operation=operation,
+                key=key,
+                owner=owner,
+                replace=replace,
+                looked_up=looked_up,
             )
 
         if isinstance(session, AsyncCaller):

@@ -72,9 +72,10 @@ class Dialer:
         url: Url,
         addresses: Sequence[IPAddress],
         open_connections: set[Connection],
+        guard: Guard,
     ) -> Connection:
-        """A connection to the first of the judged `addresses` that answers, ready for a request to `url`."""
-        sock, address = await self._first(url, addresses)
+        """A connection to the first of the addresses that answers, all of which `guard` judged for `url`."""
+        sock, address = await self._first(url, addresses, guard)
         try:
             connection = Connection(place, address, sock, open_connections, self._outbound)
             await self._attach(connection, sock, url)
@@ -83,7 +84,9 @@ class Dialer:
             raise
         return connection
 
-    async def _first(self, url: Url, addresses: Sequence[IPAddress]) -> tuple[socket.socket, IPAddress]:
+    async def _first(
+        self, url: Url, addresses: Sequence[IPAddress], guard: Guard
+    ) -> tuple[socket.socket, IPAddress]:
         loop = asyncio.get_running_loop()
         tried = addresses[: self._limits.addresses]
         end = loop.time() + self._limits.connect
@@ -91,13 +94,13 @@ class Dialer:
         for position, address in enumerate(tried):
             share = (end - loop.time()) / (len(tried) - position)
             try:
-                return await self._open(url, address, max(share, 0.1)), address
+                return await self._open(url, address, max(share, 0.1), guard), address
             except Failure as found:
                 failure = found
         assert failure is not None
         raise failure
 
-    async def _open(self, url: Url, address: IPAddress, seconds: float) -> socket.socket:
+    async def _open(self, url: Url, address: IPAddress, seconds: float, guard: Guard) -> socket.socket:
         """A socket that is connected to `address`, or through the proxy's tunnel to it."""
         if self._proxy is not None:
             return await self._tunnel(self._proxy, url, address)
@@ -106,7 +109,7 @@ class Dialer:
             peer = ip_address(sock.getpeername()[0])
             if peer != address:
                 raise Failure(FailureReason.BLOCKED, f"connected to {peer} instead of {address}")
-            if peer == ip_address(sock.getsockname()[0]) and not self._guard.policy.is_allowed(peer):
+            if peer == ip_address(sock.getsockname()[0]) and not guard.policy.is_allowed(peer):
                 raise Failure(FailureReason.BLOCKED, f"{address} is this machine itself")
         except BaseException:
             sock.close()

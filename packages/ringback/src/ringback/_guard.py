@@ -17,6 +17,8 @@ DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
 _LOOPBACK4, _LOOPBACK6 = IPv4Address("127.0.0.1"), IPv6Address("::1")
 _REMEMBERED_PLACES = 4096
+_NO_HOST = frozenset({"(none)"})
+"""A list of hosts on which none can be, for no host is written like this; an empty list means all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,26 @@ class NetworkPolicy:
             https_only=https_only,
             allow_hosts=frozenset(host.lower() for host in allow_hosts),
             deny_hosts=frozenset(host.lower() for host in deny_hosts),
+        )
+
+    def joined(self, own: "NetworkPolicy") -> "NetworkPolicy":
+        """This policy for somebody with `own` rules: those networks are added, all else holds as well.
+
+        So a host must meet both lists of hosts, and a port both lists of ports.
+        """
+        both = self.allow_hosts or own.allow_hosts
+        if self.allow_hosts and own.allow_hosts:
+            both = frozenset(
+                {entry for entry in own.allow_hosts if _is_listed(entry, self.allow_hosts)}
+                | {entry for entry in self.allow_hosts if _is_listed(entry, own.allow_hosts)}
+            )
+            both = both or _NO_HOST
+        return NetworkPolicy(
+            allow_networks=tuple(dict.fromkeys((*self.allow_networks, *own.allow_networks))),
+            ports=self.ports & own.ports,
+            https_only=self.https_only or own.https_only,
+            allow_hosts=both,
+            deny_hosts=self.deny_hosts | own.deny_hosts,
         )
 
     def check_url(self, url: Url) -> None:

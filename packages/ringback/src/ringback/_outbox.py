@@ -1,7 +1,7 @@
 """The outbox: bind a target and store what is owed to it, in the caller's own transaction."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from ringback._channels import HTTP, Channel
 from ringback._contract import Contract, Contracts
 from ringback._errors import Blocked, ContractBreach, RingbackError, TargetConflict, UnusableValue
 from ringback._openapi.payload import Payload
+from ringback._owner_guards import OwnerGuards
 from ringback._signing import new_message_id
 from ringback._store.targets import StoredTarget, TargetStore
 from ringback._types import Delivery, Exchange, Target
-from ringback._urls import Url, parse_url
+from ringback._urls import IPAddress, Url, parse_url
 
 _MAX_BODY = 256_000
 _MAX_NAME = 255
@@ -60,14 +61,12 @@ class Outbox:
         targets: TargetStore,
         archive: Archive,
         contracts: Callable[[], Contracts],
-        check_url: Callable[[Url], None],
-        check_owner: Callable[[str, Url], None],
+        guards: OwnerGuards,
     ) -> None:
         self._targets = targets
         self._archive = archive
         self._contracts = contracts
-        self._check_url = check_url
-        self._check_owner = check_owner
+        self._guards = guards
 
     def resolve(self, operation: str, exchange: Exchange) -> dict[str, BoundUrl]:
         """Where each callback of an operation goes, by the expressions of its key.
@@ -85,7 +84,7 @@ class Outbox:
 
     def _check(self, url: Url, contract: Contract) -> None:
         try:
-            self._check_url(url)
+            self._guards.check_for_anybody(url)
         except Blocked as error:
             raise Blocked(error.reason, str(contract.template.base)) from None
 
@@ -98,10 +97,14 @@ class Outbox:
         key: str,
         owner: str,
         replace: bool = False,
+        looked_up: Mapping[str, Sequence[IPAddress]] | None = None,
     ) -> Target:
-        """Store what `resolve` gave under the caller's key; raises `Blocked` where the owner may not call."""
+        """Store what `resolve` gave under the caller's key; raises `Blocked` where the owner may not call.
+
+        `looked_up` are the addresses of hosts whose names were asked for and not judged yet.
+        """
         key, owner = _name("key", key), _name("owner", owner)
-        self._check_for_owner(owner, operation, resolved)
+        self._check_for_owner(owner, operation, resolved, looked_up or {})
         self._archive.keep_in(connection, self._contracts().of_operation(operation).values())
         rows = {name: bound.row() for name, bound in resolved.items()}
         id_ = self._targets.add(connection, owner, operation, key, rows)
@@ -111,12 +114,18 @@ class Outbox:
             id_, rows = stored.id, self._rebind(connection, stored, rows, key, replace)
         return Target(id_, owner, operation, key, {name: row["url"] for name, row in rows.items()})
 
-    def _check_for_owner(self, owner: str, operation: str, resolved: Mapping[str, BoundUrl]) -> None:
+    def _check_for_owner(
+        self,
+        owner: str,
+        operation: str,
+        resolved: Mapping[str, BoundUrl],
+        looked_up: Mapping[str, Sequence[IPAddress]],
+    ) -> None:
         contracts = self._contracts().of_operation(operation)
         for name, bound in resolved.items():
             try:
                 if bound.url is not None:
-                    self._check_owner(owner, bound.url)
+                    self._guards.check(owner, bound.url, looked_up.get(bound.url.host, ()))
             except Blocked as error:
                 raise Blocked(error.reason, str(contracts[name].template.base)) from None
 

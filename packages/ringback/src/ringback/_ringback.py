@@ -25,11 +25,11 @@ from ringback._errors import RingbackError
 from ringback._guard import Guard, NetworkPolicy
 from ringback._master_keys import MasterKeyFinder, SecretKey
 from ringback._outbox import Outbox
+from ringback._owner_guards import OwnerGuards, OwnerPolicy
 from ringback._resolver import SystemResolver
 from ringback._schedule import DAY, RetrySchedule
 from ringback._store.store import Store
 from ringback._transport import Limits, Transport
-from ringback._urls import Url
 from ringback._worker import WorkerSettings
 
 
@@ -47,9 +47,9 @@ class Ringback(CallersSide):
     is ``RINGBACK_KEY`` of the environment; an embedded database falls back on a file beside it.
 
     `allow_networks` are the networks (CIDR) that may be called although they are not public; `policy` says
-    all of that in detail. `owner_policy` gives the rules that one owner's callbacks must meet as well (None
-    for no others); it is asked at `bind` and at every attempt. `proxy` (``http://host:port``) is an egress
-    proxy that is asked for tunnels, and
+    all of that in detail. `owner_policy` gives one owner's own rules beside those (None for no others): its
+    `allow_networks` may be called too, and everything else in it must be met as well; it is asked at `bind`
+    and at every attempt. `proxy` (``http://host:port``) is an egress proxy that is asked for tunnels, and
     `ssl_context` replaces the system's roots.
 
     `schedule` says when attempts are due, `attempt_timeout` (seconds) how long one may take, `in_flight` how
@@ -70,7 +70,7 @@ class Ringback(CallersSide):
         secret_key: SecretKey | None = None,
         allow_networks: Iterable[str] = (),
         policy: NetworkPolicy | None = None,
-        owner_policy: Callable[[str], NetworkPolicy | None] | None = None,
+        owner_policy: OwnerPolicy | None = None,
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         schedule: RetrySchedule | None = None,
@@ -109,9 +109,8 @@ class Ringback(CallersSide):
         self._app: FastAPI | None = None
         self._contracts: Contracts | None = None
         self._archive = Archive(self._store.contracts)
-        check_url = self.guard.policy.check_url
-        self._owner_policy = owner_policy
-        self.outbox = Outbox(self._store.targets, self._archive, self.contracts, check_url, self._check_owner)
+        self.owner_guards = OwnerGuards(self.guard, owner_policy)
+        self.outbox = Outbox(self._store.targets, self._archive, self.contracts, self.owner_guards)
         self._engine = Engine(
             self.engine,
             self._store,
@@ -230,14 +229,9 @@ class Ringback(CallersSide):
         limits = Limits(idle_per_place=self._in_flight)
         return Transport(self.guard, ssl_context=self._ssl_context, proxy=self._proxy, limits=limits)
 
-    def _check_owner(self, owner: str, url: Url) -> None:
-        policy = None if self._owner_policy is None else self._owner_policy(owner)
-        if policy is not None:
-            policy.check_url(url)
-
     def _couriers(self, transport: Transport) -> Couriers:
         return Couriers(
-            HttpAttempts(transport, timeout=self._timeout, check_owner=self._check_owner, clock=self._now),
+            HttpAttempts(transport, timeout=self._timeout, guard_of=self.owner_guards.of, clock=self._now),
             self.contracts,
             partial(self._archive.fetch, self.engine),
             self.channels,

@@ -44,10 +44,13 @@ class Transport:
         self._open: set[Connection] = set()
         self._deadlines = Deadlines(self._open)
 
-    async def send(self, request: Request, timeout: float = 20.0, *, reuse: str = "") -> Response:
+    async def send(
+        self, request: Request, timeout: float = 20.0, *, reuse: str = "", guard: Guard | None = None
+    ) -> Response:
         """Send `request`; all of it, from the name to the end of the body, within `timeout` seconds.
 
-        Connections are only kept and used again within one `reuse` partition (the owner). Raises `Failure`.
+        Connections are only kept and used again within one `reuse` partition (the owner), whose own `guard`
+        may judge instead of the common one. Raises `Failure`.
         A response whose head came in time is returned even if its body did not; see `body_error`.
         """
         if self._pool.closed:
@@ -55,7 +58,7 @@ class Transport:
         head = encode_head(request)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        connection = await self._connection(request.url, reuse, deadline)
+        connection = await self._connection(request.url, reuse, deadline, guard or self._guard)
         reader = ResponseReader(request.method, self._limits)
         self._deadlines.watch(deadline)
         await connection.exchange(head, request.body, reader, deadline)
@@ -74,20 +77,20 @@ class Transport:
                 connection.abort()
             await asyncio.sleep(0)  # the event loop reports each loss in its next turns
 
-    async def _connection(self, url: Url, reuse: str, deadline: float) -> Connection:
+    async def _connection(self, url: Url, reuse: str, deadline: float, guard: Guard) -> Connection:
         place: Place = (reuse, url.scheme, url.host, url.port)
         loop = asyncio.get_running_loop()
         try:
             now = loop.time()
-            addresses = self._guard.literal(url)
+            addresses = guard.literal(url)
             if addresses is None:
-                addresses = await self._guard.addresses(url, min(self._limits.dns, deadline - now))
+                addresses = await guard.addresses(url, min(self._limits.dns, deadline - now))
                 now = loop.time()
             kept = self._pool.take(place, addresses, now)
             if kept is not None:
                 return kept
             async with asyncio.timeout_at(deadline):
-                return await self._dialer.connect(place, url, addresses, self._open)
+                return await self._dialer.connect(place, url, addresses, self._open, guard)
         except TimeoutError:
             raise Failure(FailureReason.TIMEOUT, "no connection was made within the deadline") from None
         except Blocked as error:

@@ -20,7 +20,7 @@ from ringback._jwks import jwks
 from ringback._outbox import BoundUrl
 from ringback._sources import Source
 from ringback._types import Exchange, Target
-from ringback._urls import Url
+from ringback._urls import IPAddress, Url, literal_address
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -40,10 +40,16 @@ class BoundCallbacks:
     """The callbacks of the operation that is running, ready to be bound to a key of yours."""
 
     def __init__(
-        self, ringback: "Ringback", operation: str, exchange: Exchange, resolved: dict[str, BoundUrl] | None
+        self,
+        ringback: "Ringback",
+        operation: str,
+        exchange: Exchange,
+        resolved: dict[str, BoundUrl] | None,
+        looked_up: dict[str, tuple[IPAddress, ...]],
     ) -> None:
         self._ringback = ringback
         self._resolved = resolved
+        self._looked_up = looked_up
         self.operation = operation
         self.exchange = exchange
 
@@ -87,7 +93,13 @@ class BoundCallbacks:
             resolved = self._ringback.outbox.resolve(self.operation, exchange)
         with _told_as_validation_error():
             bound = self._ringback.bind_resolved(
-                session, resolved, self.operation, key=key, owner=owner, replace=replace
+                session,
+                resolved,
+                self.operation,
+                key=key,
+                owner=owner,
+                replace=replace,
+                looked_up=self._looked_up,
             )
         return bound if isinstance(bound, Target) else _awaited(bound)
 
@@ -121,12 +133,12 @@ async def _callbacks(request: Request) -> BoundCallbacks:
     try:
         if templates and not any(template.needs_response for template in templates):
             resolved = ringback.outbox.resolve(operation, exchange)
-        await _judge_bases(ringback, templates, exchange)
+        looked_up = await _judge_bases(ringback, templates, exchange)
     except UnusableValue as error:
         raise RequestValidationError([_finding(error.source, error.reason)]) from error
     except Blocked as error:
         raise RequestValidationError([_finding(error.source, _REFUSED)]) from error
-    return BoundCallbacks(ringback, operation, exchange, resolved)
+    return BoundCallbacks(ringback, operation, exchange, resolved, looked_up)
 
 
 Callbacks = Annotated[BoundCallbacks, Depends(_callbacks)]
@@ -166,8 +178,14 @@ def jwks_router(ringback: "Ringback") -> APIRouter:
     return router
 
 
-async def _judge_bases(ringback: "Ringback", templates: Iterable[Template], exchange: Exchange) -> None:
-    """Look up the names that the request gave; each host once, however many callbacks go there."""
+async def _judge_bases(
+    ringback: "Ringback", templates: Iterable[Template], exchange: Exchange
+) -> dict[str, tuple[IPAddress, ...]]:
+    """Look up the names that the request gave; each host once, however many callbacks go there.
+
+    Returns the addresses that are not judged yet, by host: where owners differ, `bind` judges them, since
+    only there the owner is known.
+    """
     places: dict[str, tuple[Url, str]] = {}
     for template in templates:
         if isinstance(template.base, Source) and template.base.message != "response":
@@ -175,9 +193,14 @@ async def _judge_bases(ringback: "Ringback", templates: Iterable[Template], exch
             if base is not None:
                 places.setdefault(base.origin, (base, str(template.base)))
 
+    looked_up: dict[str, tuple[IPAddress, ...]] = {}
+
     async def judge(url: Url, source: str) -> None:
         try:
-            await ringback.guard.addresses(url, timeout=_RESOLVE_SECONDS)
+            if not ringback.owner_guards.differ:
+                await ringback.guard.addresses(url, timeout=_RESOLVE_SECONDS)
+            elif literal_address(url.host) is None:
+                looked_up[url.host] = await ringback.guard.resolve(url.host, _RESOLVE_SECONDS)
         except Unresolved:
             return  # a name that does not resolve yet may do so later; every attempt judges again
         except Blocked as error:
@@ -187,6 +210,7 @@ async def _judge_bases(ringback: "Ringback", templates: Iterable[Template], exch
         await judge(*next(iter(places.values())))
     else:
         await asyncio.gather(*(judge(url, source) for url, source in places.values()))
+    return looked_up
 
 
 async def _exchange(request: Request, templates: Iterable[Template]) -> Exchange:

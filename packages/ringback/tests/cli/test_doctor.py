@@ -281,5 +281,21 @@ def test_the_policy_is_told_in_full() -> None:
     assert "allow_hosts" in told[-1].text
 
 
+def test_a_url_is_judged_by_an_owners_own_rules_too(run: Run) -> None:
+    Path("several.py").write_text(
+        "from fastapi import FastAPI\n"
+        "from ringback import NetworkPolicy, Ringback\n"
+        "app = FastAPI()\n"
+        "rules = {'inside': NetworkPolicy.from_settings(['10.0.0.0/8'])}\n"
+        "Ringback(app, owner_policy=rules.get)\n"
+    )
+    asked = ("doctor", "several:app", "--url", "http://10.0.0.1/x")
+    assert run(*asked).code == 1
+    assert run(*asked, "--owner", "other").code == 1
+    allowed = run(*asked, "--owner", "inside")
+    assert allowed.code == 0
+    assert "the app's network policy for 'inside'" in allowed.out
+
+
 def test_no_database_is_needed_to_judge_a_url(run: Run) -> None:
     assert run("doctor", "--url", "https://8.8.8.8/x", "--database", "postgresql://127.0.0.1:1/x").code == 0

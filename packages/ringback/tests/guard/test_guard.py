@@ -270,3 +270,47 @@ def test_if_anything_is_connected_to_it_is_public(
         assert judge_address(ip_address(address)) is None
         assert ip_address(address) in expected
         assert connected_port in {80, 443, 8080, 8443}
+
+
+COMMON = NetworkPolicy.from_settings(
+    ["10.0.0.0/8"],
+    ports=(443, 9000),
+    allow_hosts=["*.example.com", "api.example.org"],
+    deny_hosts=["a.example.com"],
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "url", "address", "allowed"),
+    [
+        ({}, "https://b.example.com/", PUBLIC, True),
+        ({}, "https://a.example.com/", PUBLIC, False),
+        ({}, "https://b.example.com:9000/", PUBLIC, False),  # the owner's ports are the usual ones
+        ({"ports": (9000,)}, "https://b.example.com:9000/", PUBLIC, True),
+        ({"ports": (9000, 22)}, "https://b.example.com:22/", PUBLIC, False),
+        ({"https_only": True}, "http://b.example.com:443/", PUBLIC, False),
+        ({"deny_hosts": ["b.example.com"]}, "https://b.example.com/", PUBLIC, False),
+        ({"allow_hosts": ["*.b.example.com"]}, "https://x.b.example.com/", PUBLIC, True),
+        ({"allow_hosts": ["*.b.example.com"]}, "https://c.example.com/", PUBLIC, False),
+        ({"allow_hosts": ["*.example.org"]}, "https://api.example.org/", PUBLIC, True),
+        ({"allow_hosts": ["*.example.org"]}, "https://www.example.org/", PUBLIC, False),
+        ({"allow_hosts": ["example.net"]}, "https://example.net/", PUBLIC, False),  # no host meets both
+        ({"allow_hosts": ["example.net"]}, "https://b.example.com/", PUBLIC, False),
+        ({}, "http://b.example.com:22/", "10.0.0.1", True),
+        ({}, "https://b.example.com/", "192.168.0.1", False),
+        ({"allow_networks": ["192.168.0.0/16"]}, "http://b.example.com:22/", "192.168.0.1", True),
+        ({"allow_networks": ["192.168.0.0/16"]}, "http://b.example.com:22/", "10.0.0.1", True),
+        ({"allow_networks": ["0.0.0.0/0"]}, "https://b.example.com/", "169.254.169.254", False),
+    ],
+)
+def test_an_owners_rules_add_networks_and_take_the_rest_away(
+    own: dict[str, Any], url: str, address: str, allowed: bool
+) -> None:
+    policy = COMMON.joined(NetworkPolicy.from_settings(**own))
+    try:
+        policy.check_url(parse_url(url))
+        policy.check_address(parse_url(url), ip_address(address))
+    except Blocked:
+        assert not allowed
+    else:
+        assert allowed

@@ -166,11 +166,11 @@ def count_states(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(statement)}
 
 
-def list_open_urls(connection: Connection, *, limit: int) -> list[str]:
-    """Where callbacks go that have not ended, each URL once."""
+def list_open_urls(connection: Connection, *, limit: int) -> list[tuple[str, str]]:
+    """Where callbacks go that have not ended: owners and URLs, each pair once."""
     d = deliveries.c
-    statement = select(d.url).where(d.channel == HTTP, in_state(d.state, *OPEN_STATES)).distinct()
-    return list(connection.execute(statement.limit(limit)).scalars())
+    statement = select(d.owner, d.url).where(d.channel == HTTP, in_state(d.state, *OPEN_STATES)).distinct()
+    return [(owner, url) for owner, url in connection.execute(statement.limit(limit))]
 
 
 def list_endpoints(connection: Connection) -> list[Mapping[str, Any]]:

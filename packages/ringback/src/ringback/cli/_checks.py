@@ -101,8 +101,8 @@ async def database(opened: Open) -> list[Finding]:
     signing = await opened.read(lambda c: _security_checks.signing_keys(c, opened.store.keys, opened))
     findings += [signing, *queue(seen), await opened.read(_endpoints)]
     if opened.ringback is not None:
-        policy = opened.ringback.guard.policy
-        findings.append(await opened.read(lambda c: _security_checks.refused_callbacks(c, policy)))
+        guards = opened.ringback.owner_guards
+        findings.append(await opened.read(lambda c: _security_checks.refused_callbacks(c, guards)))
     return findings
 
 

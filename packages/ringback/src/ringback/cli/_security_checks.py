@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from ringback._errors import Blocked, InvalidUrl, RingbackError
-from ringback._guard import NetworkPolicy
 from ringback._master_keys import VARIABLE, KeySource, others_may_read
+from ringback._owner_guards import OwnerGuards
 from ringback._store import reports
 from ringback._urls import parse_url
 from ringback.cli._findings import Finding, note, ok, problem
@@ -75,12 +75,12 @@ def signing_keys(connection: Connection, keys: "KeyStore", opened: "Open") -> Fi
     return ok("signing keys", f"{total}, all encrypted with the master key {current}")
 
 
-def refused_callbacks(connection: Connection, policy: NetworkPolicy) -> Finding:
-    """Whether callbacks that wait go to URLs that the policy refuses now; names are not asked for."""
+def refused_callbacks(connection: Connection, guards: OwnerGuards) -> Finding:
+    """Whether callbacks that wait go to URLs that their owners may not call now; names are not asked for."""
     refused: dict[str, str] = {}
-    for url in reports.list_open_urls(connection, limit=_MOST_URLS):
+    for owner, url in reports.list_open_urls(connection, limit=_MOST_URLS):
         try:
-            policy.check_url(parse_url(url))
+            guards.of(owner).policy.check_url(parse_url(url))
         except (Blocked, InvalidUrl) as error:
             refused[url] = str(error)
     if not refused:

@@ -27,6 +27,9 @@ def doctor(
         str | None,
         typer.Option("--url", metavar="URL", help="Only say, step by step, whether this URL may be called."),
     ] = None,
+    owner: Annotated[
+        str, typer.Option("--owner", metavar="NAME", help="With --url: judge by this owner's own rules too.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Look at Python, SQLite, TLS, keys, the database, its tables, clocks, contracts and what waits.
@@ -34,7 +37,7 @@ def doctor(
     With an app it reads its contracts and uses its network policy; without, the default policy.
     """
     place = Place(database, app, factory)
-    findings = _judge_url(place, url) if url is not None else _look(place)
+    findings = _judge_url(place, url, owner) if url is not None else _look(place)
     if as_json:
         print_json({"ok": all(f.level != "problem" for f in findings), "findings": findings})
     else:
@@ -43,12 +46,14 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _judge_url(place: Place, url: str) -> list[Finding]:
+def _judge_url(place: Place, url: str, owner: str) -> list[Finding]:
     ringback = place.ringback()
     if ringback is None:
         whose = "the default network policy (name the app to use its own)"
         return explain(Guard(NetworkPolicy()), url, whose)
-    return explain(ringback.guard, url, "the app's network policy")
+    guard = ringback.owner_guards.of(owner)
+    whose = "" if guard is ringback.guard else f" for {owner!r}"
+    return explain(guard, url, f"the app's network policy{whose}")
 
 
 def _look(place: Place) -> list[Finding]:
