@@ -19,11 +19,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ringback._errors import RingbackError
-from ringback.console import _deliveries, _endpoints, _files, _signing_in
+from ringback.console import _deliveries, _endpoints, _files, _live, _overview, _signing_in
 from ringback.console._delays import Delays
 from ringback.console._desk import Desk
 from ringback.console._entrance import Entrance
+from ringback.console._figures import Statistician
 from ringback.console._headers import SecurityHeaders
+from ringback.console._live import Live
 from ringback.console._rendering import error_page
 from ringback.console._sessions import Sessions
 
@@ -66,6 +68,8 @@ class Console:
         _check(secret, authenticate, base_url)
         key = secret.encode() if secret else secrets.token_bytes(32)
         self.desk = Desk(ringback)
+        self.statistician = Statistician(self.desk)
+        self.live = Live(self.desk)
         self.authenticate = authenticate
         self.title = title
         self.site = urlsplit(base_url) if base_url else None
@@ -94,6 +98,8 @@ class Console:
                 Route("/", _to_the_first_page),
                 Route("/static/{name}", _files.read),
                 *_signing_in.routes,
+                *_overview.routes,
+                *_live.routes,
                 *_deliveries.routes,
                 *_endpoints.routes,
             ],
@@ -125,7 +131,7 @@ def _check(secret: str | None, authenticate: Authenticate | None, base_url: str 
 
 
 async def _to_the_first_page(request: Request) -> Response:
-    return RedirectResponse(f"{request.scope['root_path']}/deliveries", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{request.scope['root_path']}/overview", HTTPStatus.SEE_OTHER)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -38,7 +38,16 @@ class Desk:
         async with self._ringback.engine.connect() as connection:
             # On SQLite it would otherwise wait for the worker, and the worker for it.
             await connection.execution_options(sqlite_read_only=True)
-            return await connection.run_sync(lambda sync: (work(sync), store.now(sync)))
+
+            def run(sync: Connection) -> tuple[Value, float]:
+                store.settle(sync)
+                return work(sync), store.now(sync)
+
+            return await connection.run_sync(run)
+
+    def now(self, connection: Connection) -> float:
+        """Seconds since 1970 by the database's clock."""
+        return self._ringback._store.now(connection)
 
     async def replay(self, id_: str) -> bool:
         """Send a finished delivery again."""

@@ -1,4 +1,4 @@
-"""The stylesheet and the pictures of the console, served from memory."""
+"""The stylesheets, scripts and pictures of the console, served from memory."""
 
 import hashlib
 from pathlib import Path
@@ -10,10 +10,14 @@ from starlette.responses import Response
 
 __all__ = ["VERSION", "read"]
 
-_TYPES: Final = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 _FILES: Final = {
     path.name: path.read_bytes()
-    for path in sorted((Path(__file__).parent / "static").iterdir())
+    for path in sorted((Path(__file__).parent / "static").rglob("*.*"))
     if path.suffix in _TYPES
 }
 

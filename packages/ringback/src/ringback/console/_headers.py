@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["SecurityHeaders"]
 
 _POLICY: Final = (
-    *("default-src 'none'", "style-src 'self'", "img-src 'self'", "form-action 'self'"),
+    *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'"),
+    *("connect-src 'self'", "frame-src 'self'", "form-action 'self'"),
     *("base-uri 'none'", "frame-ancestors 'none'"),
 )
 _ALWAYS: Final[Mapping[str, str]] = {

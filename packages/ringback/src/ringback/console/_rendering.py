@@ -26,6 +26,7 @@ class Place:
 
 
 PLACES: Final = (
+    Place("/overview", "Overview", "chart"),
     Place("/deliveries", "Deliveries", "list"),
     Place("/endpoints", "Endpoints", "plug"),
 )
@@ -44,6 +45,8 @@ _environment.filters.update(
     stamp=_words.stamp,
     iso=_words.iso,
     capital=_words.capital,
+    clock=_words.clock,
+    per_cent=_words.per_cent,
 )
 _environment.globals.update(
     ago=_words.ago, count=_words.count, meanings=_words.MEANINGS, places=PLACES, url_parts=url_parts

@@ -1,12 +1,13 @@
 """How the pages say things: durations, moments, numbers, and what each state means."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from ringback._types import State
 
-__all__ = ["MEANINGS", "ago", "capital", "count", "iso", "span", "stamp"]
+__all__ = ["MEANINGS", "ago", "capital", "clock", "count", "iso", "per_cent", "span", "stamp"]
 
 MEANINGS: Final[Mapping[str, str]] = {
     State.PENDING: "will be attempted when it is due",
@@ -59,6 +60,19 @@ def count(number: int, noun: str) -> str:
     """A number with its noun in the right form."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def clock(moment: float) -> str:
+    """A moment within the last days: its weekday, hour and minute, in UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%a %H:%M")
+
+
+def per_cent(share: float | None) -> str:
+    """A share as people read it; never 100 % while anything is missing."""
+    if share is None:
+        return "none"
+    tenths = math.floor(share * 1000 + 1e-9)
+    return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths / 10:.1f} %"
 
 
 def capital(text: str) -> str:

@@ -1,0 +1,79 @@
+// What the pages do beyond forms and links: keys, and the copying of text. Without it everything still works.
+"use strict";
+
+const goes = { o: "overview", d: "deliveries", e: "endpoints" };
+let before = "";
+
+function rows() {
+  return Array.from(document.querySelectorAll("main .rows .what a"));
+}
+
+function step(by) {
+  const links = rows();
+  if (!links.length) return;
+  const here = links.indexOf(document.activeElement);
+  const next = here < 0 ? (by > 0 ? 0 : links.length - 1) : Math.min(Math.max(here + by, 0), links.length - 1);
+  links[next].focus();
+}
+
+function follow(selector) {
+  const link = document.querySelector(selector);
+  if (link) link.click();
+}
+
+const keys = {
+  j: () => step(1),
+  k: () => step(-1),
+  n: () => follow('main a[rel="next"]'),
+  p: () => follow('main a[rel="prev"]'),
+  r: () => follow("main a[data-key=r]"),
+  u: () => follow("main .trail a"),
+  "/": () => document.querySelector("main input[type=search]")?.focus(),
+  "?": () => document.getElementById("keys")?.showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+  const place = before === "g" ? goes[event.key] : undefined;
+  before = event.key;
+  const act = place ? () => follow(`.places a[href$="/${place}"]`) : keys[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-keys]")) document.getElementById("keys")?.showModal();
+  const button = event.target.closest("[data-copies]");
+  if (!button) return;
+  const text = document.getElementById(button.dataset.copies)?.textContent ?? "";
+  navigator.clipboard?.writeText(text).then(() => {
+    const says = button.querySelector("span");
+    says.textContent = "Copied";
+    setTimeout(() => (says.textContent = "Copy"), 2000);
+  });
+});
+
+// A part is not renewed under the hands of whoever reads it: while text in it is selected, or a menu is open.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const part = event.detail.elt;
+  if (!part.hasAttribute("data-renewed")) return;
+  const selection = document.getSelection();
+  const isReading = selection && !selection.isCollapsed && part.contains(selection.anchorNode);
+  if (isReading || document.hidden) event.preventDefault();
+});
+
+// What was opened stays open.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const part = event.detail.target;
+  if (!part.hasAttribute("data-renewed")) return;
+  const open = Array.from(part.querySelectorAll("details[id]")).map((one) => [one.id, one.open]);
+  document.addEventListener(
+    "htmx:afterSettle",
+    () => open.forEach(([id, isOpen]) => {
+      const one = document.getElementById(id);
+      if (one) one.open = isOpen;
+    }),
+    { once: true },
+  );
+});
