@@ -33,7 +33,9 @@ def run(folder: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", [*(pytest.param(n, marks=pytest.mark.long) for n in DOCUMENTS[:2]), "hostile"])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(n, marks=pytest.mark.long) for n in DOCUMENTS[:2]), "hostile"]
+)
 def test_the_code_is_typed_linted_and_formatted_and_its_tests_pass(
     name: str, request: pytest.FixtureRequest, scaffolded: Make, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

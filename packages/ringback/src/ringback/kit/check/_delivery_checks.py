@@ -37,6 +37,8 @@ def delivery_checks(provider: Provider) -> Iterator[Check]:
     if provider.good.body:
         yield Check("slow.request", "An event that arrives in pieces is taken", _SHOULD, _in_pieces)
         yield Check("slow.others", "Who sends slowly keeps nobody else waiting", _SHOULD, _beside_slow_ones)
+        title = "Who breaks off in the middle of an event breaks nothing else"
+        yield Check("slow.broken-off", title, _MUST, _after_one_broke_off)
 
 
 async def _again(provider: Provider) -> list[Flaw]:
@@ -84,8 +86,18 @@ async def _beside_slow_ones(provider: Provider) -> list[Flaw]:
         for sender in slow:
             await sender.send_half()
         await asyncio.sleep(_PAUSE)
-        sent = await provider.send(provider.request(), connection="beside slow ones")
+        sent = await provider.send(provider.request())
+        for sender in slow:
+            await sender.finish()
     return accepted(provider, sent, _SHOULD)
+
+
+async def _after_one_broke_off(provider: Provider) -> list[Flaw]:
+    async with SlowSender(provider, provider.request()) as sender:
+        await sender.send_half()
+        await asyncio.sleep(_PAUSE / 2)
+    await asyncio.sleep(_PAUSE)  # time to stumble over it
+    return accepted(provider, await provider.send(provider.request()), _MUST)
 
 
 def _all_accepted(provider: Provider, sent: list[Sent]) -> list[Flaw]:

@@ -16,7 +16,7 @@ from ringback.kit._declared import Declared
 from ringback.kit.check._delivery_checks import delivery_checks
 from ringback.kit.check._event_checks import invalid_event_checks, unusual_event_checks, valid_event_checks
 from ringback.kit.check._provider import Provider
-from ringback.kit.check._results import Report, Result, Severity
+from ringback.kit.check._results import Flaw, Report, Result, Severity
 from ringback.kit.check._signature_checks import signature_checks
 
 __all__ = ["check_receiver"]
@@ -91,20 +91,26 @@ async def _play_all(provider: Provider, only: str, progress: Progress) -> list[R
     if not chosen:
         raise RingbackError(f"No check is named {only!r}. Without --only, all of them are played and named.")
     results: list[Result] = []
+    reason = ""
     for number, check in enumerate(chosen):
         progress(number, len(chosen), check.title)
-        if check not in first and _nothing_was_accepted(results):
+        if not reason and check not in first and _nothing_was_accepted(results):
             reason = "no event at all was accepted, so this would tell nothing"
-            results.append(Result(check.name, check.title, check.severity, reason=reason))
-            continue
-        flaws = await check.play(provider)
-        results.append(Result(check.name, check.title, check.severity, tuple(flaws)))
+        flaws = [] if reason else await check.play(provider)
+        results.append(Result(check.name, check.title, check.severity, tuple(flaws), reason))
+        if not reason and _is_gone(flaws):
+            reason = f"the receiver does not listen any more since {check.name}"
     progress(len(chosen), len(chosen), "")
     if not provider.secrets:
         reason = "no --secret was given, so nothing could be signed"
         title = "Only what the provider has signed is accepted"
         results.append(Result("signature", title, Severity.MUST, reason=reason))
     return results
+
+
+def _is_gone(flaws: Sequence[Flaw]) -> bool:
+    answers = [flaw.sent.answer for flaw in flaws]
+    return any(isinstance(a, Failure) and a.reason is FailureReason.CONNECT_REFUSED for a in answers)
 
 
 def _nothing_was_accepted(results: Sequence[Result]) -> bool:
