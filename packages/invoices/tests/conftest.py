@@ -18,6 +18,7 @@ from sqlalchemy import text
 from testkit.postgresql import Server
 from testkit.secret_scan import scan
 from testkit.serving import served
+from testkit.shop import Shop, open_shop
 
 from invoices import migrations
 from invoices.app import create_app
@@ -106,6 +107,30 @@ async def service(shared_service: Service) -> AsyncIterator[Service]:
         for table in FILLED:
             await connection.execute(text(f"DELETE FROM {table}"))
         await connection.execute(text("DELETE FROM accounts WHERE id <> 'default'"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def open_for_all(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
+    """The whole service on each database, once for a module; each test has its own invoices."""
+    folder = tmp_path_factory.mktemp("shop")
+    if request.param == "sqlite":
+        async with open_shop(f"sqlite+aiosqlite:///{folder / 'test.db'}", folder) as shop:
+            yield shop
+        return
+    server: Server = request.getfixturevalue("postgresql_server")
+    url = server.create_database()
+    async with open_shop(url, folder) as shop:
+        yield shop
+    server.drop_database(url)
+
+
+@pytest.fixture
+def shop(open_for_all: Shop) -> Iterator[Shop]:
+    """The service without trouble at its front door."""
+    yield open_for_all
+    open_for_all.front.trouble = None
 
 
 @asynccontextmanager

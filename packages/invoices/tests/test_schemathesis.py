@@ -41,7 +41,7 @@ async def try_everything(service: Any, folder: Path, seconds: int, excluded: str
     process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=PIPE, stderr=STDOUT)
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
-    assert "Tested: 7" in output.decode(), output.decode()
+    assert "Tested: 13" in output.decode(), output.decode()
 
 
 async def strict_document(client: httpx.AsyncClient) -> dict[str, Any]:
@@ -53,7 +53,7 @@ async def strict_document(client: httpx.AsyncClient) -> dict[str, Any]:
     return document
 
 
-@pytest.fixture(params=[8, pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
+@pytest.fixture(params=[12, pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
 def seconds(request: pytest.FixtureRequest) -> int:
     value: int = request.param
     return value

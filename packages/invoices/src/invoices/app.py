@@ -9,13 +9,15 @@ from fastapi import FastAPI
 from invoices import __version__, docs_page, errors, migrations
 from invoices.accounts import service as accounts
 from invoices.accounts.usage import KeyUses
-from invoices.database import connect, make_sessions, reading
+from invoices.database import connect, make_sessions
 from invoices.errors import UnexpectedErrors
+from invoices.invoices import account_settings, due
 from invoices.invoices import endpoints as invoice_endpoints
-from invoices.invoices import links
 from invoices.invoices.callbacks import invoice_notification
 from invoices.invoices.idempotency import KeysInUse
+from invoices.invoices.mailed import Mailed
 from invoices.limits import BodyLimits
+from invoices.mail.channel import SCHEDULE as MAIL_SCHEDULE
 from invoices.mail.channel import TIMEOUT as MAIL_TIMEOUT
 from invoices.mail.channel import MailChannel
 from invoices.pages import endpoints as page_endpoints
@@ -69,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     docs_page.install(app)
     app.include_router(invoice_endpoints.router)
     app.include_router(payment_endpoints.refunds_router)
+    app.include_router(account_settings.router)
     app.include_router(payment_endpoints.router)
     app.include_router(page_endpoints.router)
     app.include_router(ringback.jwks_router(), responses=errors.responses(errors.Invalid))
@@ -94,18 +97,26 @@ def _make_ringback(app: FastAPI, settings: Settings) -> Ringback:
     )
     ringback.acknowledge(invoice_notification, lambda answer: answer.ok)
 
-    async def link_to(pk: int) -> str | None:
-        async with reading(app.state.sessions) as session:
-            return await links.link_to(session, settings, pk)
-
+    sessions = app.state.sessions
+    mailed = Mailed(sessions, ringback, settings)
     ringback.channel(
-        "mail", MailChannel(settings, link_to, renderer=app.state.renderer), timeout=MAIL_TIMEOUT
+        "mail",
+        MailChannel(
+            settings,
+            mailed.link_to,
+            is_owed=mailed.is_owed,
+            note=mailed.note,
+            renderer=app.state.renderer,
+        ),
+        schedule=MAIL_SCHEDULE,
+        timeout=MAIL_TIMEOUT,
     )
+    ringback.channel(due.CHANNEL, due.Overdue(sessions, ringback))
     ringback.channel(
         reconciliation.CHANNEL,
         reconciliation.Reminded(
-            Cashier(app.state.sessions, ringback, app.state.provider, settings),
-            Refunds(app.state.sessions, ringback, app.state.provider),
+            Cashier(sessions, ringback, app.state.provider, settings),
+            Refunds(sessions, ringback, app.state.provider),
         ),
         timeout=reconciliation.TIMEOUT,
     )

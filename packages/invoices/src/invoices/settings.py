@@ -25,6 +25,8 @@ def _listed(value: Any) -> Any:
 
 Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
+Days = Annotated[list[Annotated[int, Field(ge=-365, le=365)]], NoDecode, BeforeValidator(_listed)]
+
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
@@ -43,7 +45,8 @@ class Settings(BaseSettings):
     second (`rate_limit_burst` at once), `guess_limit` how many wrong keys and links an address; each process
     counts for itself, 0 means no limit. `payment_look_seconds` is after how long the payment provider is
     asked about a payment of which it has told nothing. `seller` is whose name stands on
-    invoices. `secret_key` makes the links of the
+    invoices. `reminders` are the days before (below zero) and after an invoice's due date on which the
+    customer is reminded by mail. `secret_key` makes the links of the
     hosted pages and encrypts signing secrets; while it is not given, one is made and kept in the data folder.
     Several with commas between them let the first take over from the others. `console_secret` is what
     operators sign in to the console with; while it is not given, there is none.
@@ -64,6 +67,8 @@ class Settings(BaseSettings):
     rate_limit_burst: int = Field(default=200, ge=1)
     guess_limit: float = Field(default=1, ge=0)
     guess_limit_burst: int = Field(default=50, ge=1)
+
+    reminders: Days = [-3, 1, 7]
 
     smtp_url: SecretStr | None = None
     mail_from: str = "Invoices <invoices@localhost>"

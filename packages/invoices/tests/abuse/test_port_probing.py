@@ -16,6 +16,7 @@ from sqlalchemy import text
 from testkit.serving import served
 
 from invoices.invoices import service as invoices
+from invoices.invoices.standing import Collected, lock, stand
 from ringback import Ringback
 
 ENDED = "SELECT count(*) FROM ringback_attempts a JOIN ringback_deliveries d ON d.id = a.delivery_id "
@@ -36,7 +37,9 @@ async def ended(service: Any) -> int:
 async def pay(service: Any, invoice_id: str) -> None:
     async with service.app.state.sessions.begin() as session:
         invoice = await invoices.get(session, "default", invoice_id)
-        await invoices.mark_paid(session, service.app.state.ringback, invoice, paid_at=datetime.now(UTC))
+        await lock(session, invoice)
+        money = Collected(collected=invoice.total_minor, since=datetime.now(UTC))
+        await stand(session, service.app.state.ringback, invoice, money)
 
 
 @contextmanager

@@ -16,16 +16,24 @@ NEEDED = [
     ("GET", "/invoices/", "read"),
     ("GET", "/invoices/one", "read"),
     ("GET", "/invoices/one/pdf", "read"),
+    ("POST", "/invoices/one/send", "manage"),
+    ("POST", "/invoices/one/write-off", "manage"),
     ("POST", "/invoices/one/void", "manage"),
+    ("POST", "/invoices/one/refund", "manage"),
+    ("GET", "/invoices/one/events", "read"),
+    ("GET", "/settings", "read"),
+    ("PUT", "/settings", "manage"),
 ]
+
+INVOICE = {"id": "one", "customer": "C", "total": 1}
+BODIES = {("POST", "/invoices/"): INVOICE, ("PUT", "/settings"): {"callbacks": []}}
 
 
 async def test_every_operation_that_asks_who_calls_names_the_scope_it_needs(
     service: Any, make_key: Any
 ) -> None:
     keys = {scope: await make_key(service, "acme", scope) for scope in ("create", "read", "manage")}
-    invoice = {"id": "one", "customer": "C", "total": 1}
-    assert (await service.send(invoice, headers=keys["create"])).status_code == 200
+    assert (await service.send(INVOICE, headers=keys["create"])).status_code == 200
     operations = {
         (method.upper(), path.replace("{invoice_id}", "one"))
         for path, operations in service.app.openapi()["paths"].items()
@@ -34,11 +42,12 @@ async def test_every_operation_that_asks_who_calls_names_the_scope_it_needs(
     }
     assert operations == {(method, path) for method, path, _ in NEEDED}
     for method, path, needed in NEEDED:
-        body = {"json": invoice} if path == "/invoices/" and method == "POST" else {}
+        body = {"json": BODIES[method, path]} if (method, path) in BODIES else {}
         for scope, key in keys.items():
             answer = await service.client.request(method, path, headers=key, **body)
             if scope == needed:
-                assert answer.status_code == 200, answer.text
+                # What was voided just now has no money to give back.
+                assert answer.status_code == (409 if path.endswith("/refund") else 200), answer.text
                 continue
             assert answer.status_code == 403
             assert answer.headers["content-type"] == "application/problem+json"

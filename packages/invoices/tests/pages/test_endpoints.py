@@ -68,7 +68,7 @@ async def test_each_state_is_told_plainly(shop: Shop, status: str, says: str, pa
     [
         ("9999", "USD", "9,999.00 USD"),
         ("1234567", "JPY", "1,234,567 JPY"),
-        ("0.005", "KWD", "0.005 KWD"),
+        ("0.050", "KWD", "0.050 KWD"),
         ("999999999999.99", "EUR", "999,999,999,999.99 EUR"),
     ],
 )

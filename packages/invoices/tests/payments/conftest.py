@@ -1,7 +1,7 @@
 """The sandbox, served on a real socket, with the real SDK in front of it and a webhook receiver behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from fastapi import FastAPI, Request, Response
-from testkit.postgresql import Server
 from testkit.serving import served
-from testkit.shop import Shop, open_shop
 
 from invoices.payments.provider import CheckoutRequest, Provider
 from invoices.payments.sandbox import Sandbox, SandboxConfig
@@ -125,27 +122,3 @@ def checkout() -> Callable[..., CheckoutRequest]:
         return CheckoutRequest(**values | changes)
 
     return made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
-async def open_for_all(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Shop]:
-    """The whole service on each database, once for a module; each test has its own invoices."""
-    folder = tmp_path_factory.mktemp("shop")
-    if request.param == "sqlite":
-        async with open_shop(f"sqlite+aiosqlite:///{folder / 'test.db'}", folder) as shop:
-            yield shop
-        return
-    server: Server = request.getfixturevalue("postgresql_server")
-    url = server.create_database()
-    async with open_shop(url, folder) as shop:
-        yield shop
-    server.drop_database(url)
-
-
-@pytest.fixture
-def shop(open_for_all: Shop) -> Iterator[Shop]:
-    """The service without trouble at its front door."""
-    yield open_for_all
-    open_for_all.front.trouble = None

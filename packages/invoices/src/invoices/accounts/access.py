@@ -109,13 +109,17 @@ async def current_caller(
     limits: RateLimits = request.app.state.rate_limits
     async with reading(request.app.state.sessions) as session:
         if credentials is None:
-            if "authorization" in request.headers or await repository.any_key(session):
+            account = None
+            is_open = "authorization" not in request.headers
+            if is_open:
+                is_open, account = await repository.open_mode(session, DEFAULT)
+            if not is_open:
                 raise NoKey(
                     "send your API key as `Authorization: Bearer inv_…`",
                     field="Authorization",
                     place="header",
                 )
-            return Caller(await _of_this_machine(request, session), ALL_SCOPES)
+            return Caller(_of_this_machine(request, account), ALL_SCOPES)
         found = await _of_key(session, credentials.credentials)
     if found is None:
         limits.count_guess(request)
@@ -136,7 +140,7 @@ async def _of_key(session: AsyncSession, text: str) -> tuple[ApiKey, Account] | 
     return found if is_right and key.revoked_at is None and account.disabled_at is None else None
 
 
-async def _of_this_machine(request: Request, session: AsyncSession) -> Account:
+def _of_this_machine(request: Request, account: Account | None) -> Account:
     peer = request.client.host if request.client else None
     reason = refusal_in_open_mode(peer, request.headers.getlist("host"), request.headers.keys())
     if reason is not None:
@@ -144,7 +148,6 @@ async def _of_this_machine(request: Request, session: AsyncSession) -> Account:
             f"no API key exists yet, so only this machine may call, and this request is refused: {reason}. "
             "The operator makes a key with `invoices accounts create NAME`."
         )
-    account = await repository.get(session, DEFAULT)
     if account is None or account.disabled_at is not None:
         raise NoKey(
             "the account `default` is disabled; use an API key", field="Authorization", place="header"
@@ -158,7 +161,8 @@ class _Allowed:
 
     scope: Scope
 
-    def __call__(self, caller: Annotated[Caller, Depends(current_caller)]) -> Account:
+    # Async, although it waits for nothing: FastAPI would run it in a thread.
+    async def __call__(self, caller: Annotated[Caller, Depends(current_caller)]) -> Account:
         if self.scope not in caller.scopes:
             raise MissingScope(self.scope, caller.scopes)
         return caller.account

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import exists, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.accounts.models import Account, ApiKey
 
-__all__ = ["add", "add_key", "any_key", "get", "key", "keys_of", "listed", "note_uses"]
+__all__ = ["add", "add_key", "any_key", "get", "key", "keys_of", "listed", "note_uses", "open_mode"]
 
 
 async def add(session: AsyncSession, account_id: str, created_at: datetime) -> bool:
@@ -69,6 +69,16 @@ async def note_uses(session: AsyncSession, uses: Mapping[str, datetime]) -> None
         earlier = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < used_at)
         statement = update(ApiKey).where(ApiKey.prefix == prefix, earlier).values(last_used_at=used_at)
         await session.execute(statement, execution_options={"synchronize_session": False})
+
+
+async def open_mode(session: AsyncSession, account_id: str) -> tuple[bool, Account | None]:
+    """Whether no key was ever made, and the account of whoever then calls."""
+    one = select(literal(1).label("one")).subquery()
+    statement = (
+        select(exists(select(ApiKey)), Account).select_from(one).outerjoin(Account, Account.id == account_id)
+    )
+    closed, account = (await session.execute(statement)).one()
+    return not closed, account
 
 
 async def any_key(session: AsyncSession) -> bool:

@@ -5,8 +5,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from invoices.invoices import money, schemas
+from invoices.errors import Invalid
+from invoices.invoices import money, schemas, service
 from invoices.invoices.deliveries import delivery_of
+from invoices.invoices.happenings import Kind, event_of
 from invoices.invoices.lines import add_up, read_lines
 from invoices.invoices.links import pay_url
 from invoices.invoices.models import Invoice
@@ -14,7 +16,7 @@ from invoices.invoices.standing import facts
 from invoices.settings import Settings
 from ringback import Ringback
 
-__all__ = ["detail_of", "state_of"]
+__all__ = ["detail_of", "events_of", "state_of"]
 
 
 def state_of(row: Invoice, settings: Settings) -> dict[str, Any]:
@@ -58,6 +60,42 @@ async def detail_of(
         delivery_of(report, now) for report in reports if report.callback is not None and report.key == row.id
     ]
     return schemas.InvoiceDetail(**state_of(row, settings), **_priced(row), deliveries=deliveries)
+
+
+async def events_of(
+    session: AsyncSession, account_id: str, invoice_id: str, *, cursor: str | None, limit: int
+) -> schemas.EventPage:
+    """What happened to an invoice after the cursor.
+
+    That it was received is what its own row says: nothing else is written when an invoice is created.
+    """
+    after = -1 if cursor is None else _position(cursor)
+    row = await service.get(session, account_id, invoice_id)
+    events = []
+    if after < 0:
+        received = event_of(Kind.RECEIVED, paid=False)
+        events.append(
+            schemas.ListedEvent(
+                **received.model_dump(), kind=Kind.RECEIVED, cursor="0", created_at=row.created_at
+            )
+        )
+    for one in await service.happenings(session, row, after=max(after, 0), limit=limit - len(events)):
+        events.append(
+            schemas.ListedEvent(
+                description=one.description,
+                paid=one.paid,
+                kind=Kind(one.kind),
+                cursor=str(one.sequence),
+                created_at=one.created_at,
+            )
+        )
+    return schemas.EventPage(events=events, next_cursor=events[-1].cursor if events else cursor)
+
+
+def _position(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
+        raise Invalid("is not a cursor that was given to you", field="cursor", place="query")
+    return int(cursor)
 
 
 def _priced(row: Invoice) -> dict[str, Any]:

@@ -15,12 +15,13 @@ __all__ = ["HeldKeyDep", "InvoiceIdPath", "ManagersKeyDep", "RingbackDep", "Sett
 InvoiceIdPath = Annotated[str, Path(max_length=255, description="Your own word for the invoice.")]
 
 
-def _settings(request: Request) -> Settings:
+# Async, although they wait for nothing: FastAPI would run them in a thread each.
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _ringback(request: Request) -> Ringback:
+async def _ringback(request: Request) -> Ringback:
     ringback: Ringback = request.app.state.ringback
     return ringback
 

@@ -10,13 +10,20 @@ from invoices.errors import Invalid, ServiceError, TooLarge, Unreadable, Unsuppo
 from invoices.exact_json import ExactJsonRoute
 from invoices.invoices import schemas, service
 from invoices.invoices.answer_seal import AnswerSeal
-from invoices.invoices.answers import detail_of, state_of
+from invoices.invoices.answers import detail_of, events_of, state_of
 from invoices.invoices.callbacks import invoices_callback_router
-from invoices.invoices.dependencies import HeldKeyDep, InvoiceIdPath, RingbackDep, SettingsDep
+from invoices.invoices.dependencies import (
+    HeldKeyDep,
+    InvoiceIdPath,
+    ManagersKeyDep,
+    RingbackDep,
+    SettingsDep,
+)
 from invoices.invoices.idempotency import KeyInUse, KeyReused, Once
 from invoices.invoices.lifecycle import Status
 from invoices.invoices.links import pay_url
-from invoices.invoices.order import Order
+from invoices.invoices.order import Order, sending
+from invoices.payments.reconciliation import owe_closing
 from invoices.pdf import InvoicePdf, PdfFailed, Renderer
 from ringback import Callbacks
 
@@ -65,7 +72,7 @@ async def create_invoice(
     once = Once(session, account.id, key, order.fingerprint(url), seal)
     if (kept := await once.answer()) is not None:
         return schemas.InvoiceReceived.model_validate_json(kept)
-    row = await service.create(session, ringback, callbacks, settings, account.id, order, url)
+    row = await service.create(session, ringback, callbacks, settings, account, order, url)
     received = schemas.InvoiceReceived(**state_of(row, settings))
     await once.keep(received.model_dump_json())
     return received
@@ -142,6 +149,7 @@ async def void_invoice(
 ) -> schemas.InvoiceDetail:
     """Withdraw an invoice that nobody has paid: its page says so, and it can no longer be paid."""
     row = await service.void(session, ringback, account.id, invoice_id)
+    await owe_closing(session, ringback, row)
     return await detail_of(row, session, settings, ringback)
 
 
@@ -158,4 +166,51 @@ async def write_off_invoice(
 ) -> schemas.InvoiceDetail:
     """Give up on an invoice that nobody has paid: it is uncollectible, and nobody is reminded of it."""
     row = await service.write_off(session, ringback, account.id, invoice_id)
+    await owe_closing(session, ringback, row)
     return await detail_of(row, session, settings, ringback)
+
+
+@router.post(
+    "/{invoice_id}/send",
+    responses=responses(
+        Unreadable, service.InvoiceNotFound, service.TransitionRefused, KeyInUse, TooLarge, Invalid, KeyReused
+    ),
+)
+async def send_invoice(
+    invoice_id: InvoiceIdPath,
+    account: ManagerDep,
+    key: ManagersKeyDep,
+    session: SessionDep,
+    settings: SettingsDep,
+    ringback: RingbackDep,
+) -> schemas.InvoiceDetail:
+    """Mail the invoice to the customer once more, while it is owed.
+
+    Send an `Idempotency-Key`: the same request again then mails nothing a second time.
+    """
+    once = Once(session, account.id, key, sending(invoice_id), AnswerSeal(settings.server_keys))
+    if (kept := await once.answer()) is not None:
+        return schemas.InvoiceDetail.model_validate_json(kept)
+    row = await service.send(session, ringback, settings, account.id, invoice_id)
+    detail = await detail_of(row, session, settings, ringback)
+    await once.keep(detail.model_dump_json())
+    return detail
+
+
+@router.get("/{invoice_id}/events", responses=responses(service.InvoiceNotFound))
+async def list_events(
+    invoice_id: InvoiceIdPath,
+    account: ReaderDep,
+    session: ReadSessionDep,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=20, description="`next_cursor` of the last answer, or an event's own `cursor`."),
+    ] = None,
+) -> schemas.EventPage:
+    """List what happened to an invoice, for whoever rather asks than is called back.
+
+    The events are those of the callbacks, in the same order and with the same words, and those that your
+    account is not called back about.
+    """
+    return await events_of(session, account.id, invoice_id, cursor=cursor, limit=limit)

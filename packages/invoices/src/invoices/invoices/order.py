@@ -12,7 +12,7 @@ from invoices.errors import Invalid
 from invoices.invoices import money, schemas
 from invoices.invoices.lines import Line, add_up, stored_lines
 
-__all__ = ["InvalidTotal", "Order"]
+__all__ = ["InvalidTotal", "Order", "sending"]
 
 
 class InvalidTotal(Invalid):
@@ -93,6 +93,11 @@ class Order:
         """Tells one request for an invoice from another, for idempotency keys."""
         content = [self.id, self.content_hash, callback_url]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def sending(invoice_id: str) -> str:
+    """Tells one request to send an invoice once more from another, for idempotency keys."""
+    return hashlib.sha256(json.dumps(["send", invoice_id]).encode()).hexdigest()
 
 
 def _total(given: Decimal | None, lines: tuple[Line, ...] | None, currency: str) -> int:

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from invoices.accounts.models import Account
 from invoices.errors import Conflict, Invalid, NotFound
 from invoices.invoices import links, repository
-from invoices.invoices.lifecycle import Action, NotPossible, Status
-from invoices.invoices.models import Invoice
+from invoices.invoices.due import schedule
+from invoices.invoices.happenings import Kind, event_of, tell, wanted
+from invoices.invoices.lifecycle import Action, NotPossible, Status, require
+from invoices.invoices.models import Invoice, InvoiceHappening
 from invoices.invoices.order import Order
 from invoices.invoices.standing import decide, lock
 from invoices.mail.service import queue_invoice_mail
@@ -22,7 +25,9 @@ __all__ = [
     "create",
     "get",
     "get_by_token",
+    "happenings",
     "page",
+    "send",
     "void",
     "write_off",
 ]
@@ -45,14 +50,15 @@ async def create(
     ringback: Ringback,
     callbacks: Callbacks,
     settings: Settings,
-    account_id: str,
+    account: Account,
     order: Order,
     callback_url: str | None,
 ) -> Invoice:
-    """Store the invoice, where to call back about it, and the mail that it owes: all or nothing.
+    """Store the invoice, where to call back about it, and the mails that it owes: all or nothing.
 
     The same invoice sent again is not stored again; another one under its id raises `IdConflict`.
     """
+    account_id = account.id
     created_at = datetime.now(UTC)
     token = links.token_of(settings.server_key, account_id, order.id, created_at)
     invoice = await repository.add(
@@ -71,6 +77,10 @@ async def create(
     await callbacks.bind(session, key=invoice.id, owner=account_id)
     await repository.give_number(session, invoice)
     await queue_invoice_mail(session, ringback, invoice, seller=settings.seller)
+    if invoice.due_on is not None:
+        invoice.scheduled = await schedule(session, ringback, settings, invoice, invoice.due_on)
+    if Kind.RECEIVED in wanted(account.callbacks):
+        await tell(session, ringback, invoice, Kind.RECEIVED, event_of(Kind.RECEIVED, paid=False))
     return invoice
 
 
@@ -118,6 +128,28 @@ async def page(
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
 
 
+async def happenings(
+    session: AsyncSession, invoice: Invoice, *, after: int, limit: int
+) -> Sequence[InvoiceHappening]:
+    """What happened to an invoice since it was received, in order, after this position."""
+    return await repository.happenings(session, invoice.pk, after=after, limit=limit)
+
+
+async def send(
+    session: AsyncSession, ringback: Ringback, settings: Settings, account_id: str, invoice_id: str
+) -> Invoice:
+    """Mail an invoice once more that is still owed; raises `TransitionRefused`."""
+    invoice = await get(session, account_id, invoice_id)
+    await lock(session, invoice)
+    _check(invoice, Action.SEND)
+    invoice.mail_revision += 1
+    invoice.mail_state, invoice.mail_note = "queued", None
+    await queue_invoice_mail(
+        session, ringback, invoice, seller=settings.seller, revision=invoice.mail_revision
+    )
+    return invoice
+
+
 async def void(session: AsyncSession, ringback: Ringback, account_id: str, invoice_id: str) -> Invoice:
     """Withdraw an invoice that nobody has paid; raises `TransitionRefused`."""
     return await _decided(session, ringback, account_id, invoice_id, Action.VOID)
@@ -133,8 +165,13 @@ async def _decided(
 ) -> Invoice:
     invoice = await get(session, account_id, invoice_id)
     await lock(session, invoice)
+    _check(invoice, action)
+    await decide(session, ringback, invoice, action)
+    return invoice
+
+
+def _check(invoice: Invoice, action: Action) -> None:
     try:
-        await decide(session, ringback, invoice, action)
+        require(Status(invoice.status), action)
     except NotPossible as error:
         raise TransitionRefused(str(error), field="status", place="invoice") from None
-    return invoice

@@ -22,10 +22,7 @@ from invoices.invoices.lifecycle import (
 from invoices.invoices.models import Invoice
 from ringback import Ringback
 
-__all__ = ["CLOSING", "Collected", "decide", "facts", "lock", "stand"]
-
-CLOSING = "payments"
-"""The channel that is told to close the checkout of an invoice that is not to be paid any more."""
+__all__ = ["Collected", "decide", "facts", "lock", "stand"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +71,7 @@ def facts(invoice: Invoice) -> list[Fact]:
 
 
 async def decide(session: AsyncSession, ringback: Ringback, invoice: Invoice, action: Action) -> None:
-    """Void a locked invoice, or write it off; deciding the same again changes nothing. Raises `NotPossible`.
-
-    Its checkout, if one is open, is closed afterwards: a provider is never asked inside a transaction.
-    """
+    """Void a locked invoice, or write it off; the same again changes nothing. Raises `NotPossible`."""
     before = Status(invoice.status)
     require(before, action)
     now = datetime.now(UTC)
@@ -89,14 +83,6 @@ async def decide(session: AsyncSession, ringback: Ringback, invoice: Invoice, ac
         return
     await happened(session, ringback, invoice, kind)
     await _end_waiting(session, ringback, invoice)
-    await ringback.enqueue(
-        session,
-        CLOSING,
-        {"close": invoice.pk},
-        to=f"checkout of {invoice.id}",
-        key=f"invoice:{invoice.pk}:close",
-        owner=invoice.account_id,
-    )
 
 
 def _move(invoice: Invoice, known: Known) -> Status:

@@ -22,8 +22,11 @@ __all__ = [
     "Quantity",
     "TaxRate",
     "Text",
+    "few",
     "one_line",
 ]
+
+MOST_LINES: Final = 1000
 
 # Control characters, halves of surrogate pairs, line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -48,6 +51,13 @@ def _several_lines(text: str) -> str:
     if any(unicodedata.category(letter) in _UNPRINTABLE for letter in text if letter != "\n"):
         raise _refuse("several_lines", "must not contain control characters other than line feeds")
     return text
+
+
+def few(items: list[Any]) -> list[Any]:
+    """A list that a PDF and a mail can hold."""
+    if len(items) > MOST_LINES:
+        raise _refuse("too_long", f"has {len(items)} entries, and may have {MOST_LINES} at most")
+    return items
 
 
 def _identifier(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
@@ -11,6 +12,14 @@ from invoices.pdf import InvoicePdf
 
 class UnreadableLetter(Exception):
     """A queued payload is not a letter of this version, so no attempt can send it."""
+
+
+class LetterKind(StrEnum):
+    """Why a letter is sent: with the invoice, shortly before the due date, or after it."""
+
+    INVOICE = "invoice"
+    REMINDER = "reminder"
+    OVERDUE = "overdue"
 
 
 def _web_address(url: str) -> str:
@@ -35,6 +44,7 @@ class Letter:
     reference: str
     queued_at: int
     to: str | None = None
+    kind: LetterKind = LetterKind.INVOICE
 
     @property
     def digest(self) -> str:
@@ -54,6 +64,7 @@ class QueuedLetter:
     reference: str
     queued_at: int
     to: str | None = None
+    kind: LetterKind = LetterKind.INVOICE
 
     def payload(self) -> Any:
         """The JSON value to queue."""
@@ -67,6 +78,7 @@ class QueuedLetter:
             reference=self.reference,
             queued_at=self.queued_at,
             to=self.to,
+            kind=self.kind,
         )
 
 

@@ -3,7 +3,7 @@
 import re
 import textwrap
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -12,7 +12,7 @@ import jinja2
 
 from invoices.invoices.money import display
 from invoices.mail.headers import Head, Mailbox, UnsafeHeader, check_bytes, header_text, mail_address
-from invoices.mail.letter import Letter
+from invoices.mail.letter import Letter, LetterKind
 from invoices.pdf.document import day
 from invoices.pdf.text import file_stem, printable
 
@@ -83,7 +83,8 @@ def _subject(letter: Letter) -> str:
     document = letter.document
     from_whom = f" from {document.seller}" if document.seller else ""
     amount = display(document.due_minor, document.currency)
-    return header_text(f"Invoice {document.id}{from_whom}: {amount}")
+    before = {LetterKind.REMINDER: "Reminder: invoice", LetterKind.OVERDUE: "Overdue: invoice"}
+    return header_text(f"{before.get(letter.kind, 'Invoice')} {document.id}{from_whom}: {amount}")
 
 
 def _body(letter: Letter, pdf: bytes | None, file_name: str) -> tuple[str, bytes]:
@@ -115,6 +116,8 @@ def _words(letter: Letter, *, attached: bool) -> dict[str, object]:
         "title": printable(document.title),
         "amount": display(document.due_minor, document.currency),
         "issued": day(document.issued_at),
+        "due": "" if document.due_on is None else day(datetime.combine(document.due_on, time(), UTC)),
+        "kind": letter.kind.value,
         "pay_url": letter.pay_url,
         "attached": attached,
     }

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.payments import repository
 from invoices.payments._refunding import CHANNEL, link_refund, look_later
@@ -23,8 +24,9 @@ from ringback import Delivery, Outcome
 
 if TYPE_CHECKING:
     from invoices.invoices.models import Invoice
+    from ringback import Ringback
 
-__all__ = ["CHANNEL", "TIMEOUT", "Reminded"]
+__all__ = ["CHANNEL", "TIMEOUT", "Reminded", "owe_closing"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +51,23 @@ class _Reminder(BaseModel):
     refund: str | None = None
     parked: str | None = None
     close: int | None = None
+
+
+async def owe_closing(session: AsyncSession, ringback: "Ringback", invoice: "Invoice") -> None:
+    """Have the checkout of an invoice closed that is not to be paid any more, where one may be open.
+
+    Owed and not done: no transaction is open while the provider is asked for something.
+    """
+    if await repository.unsettled(session, invoice.pk) is not None:
+        await look_later(
+            session,
+            ringback,
+            {"close": invoice.pk},
+            to=f"checkout of {invoice.id}",
+            key=f"invoice:{invoice.pk}:close",
+            owner=invoice.account_id,
+            after=timedelta(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

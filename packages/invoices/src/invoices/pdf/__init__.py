@@ -1,6 +1,6 @@
 """The PDF of an invoice."""
 
-from invoices.pdf.document import InvoicePdf, PdfFailed, PdfLine, PdfRefused, PdfTimeout
+from invoices.pdf.document import InvoicePdf, PdfFailed, PdfLine, PdfRefused, PdfTax, PdfTimeout
 from invoices.pdf.render import Renderer, render, render_invoice
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "PdfFailed",
     "PdfLine",
     "PdfRefused",
+    "PdfTax",
     "PdfTimeout",
     "Renderer",
     "render",

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from invoices.invoices.lifecycle import Status
-from invoices.invoices.money import display
+from invoices.invoices.lines import add_up, read_lines
+from invoices.invoices.money import EXPONENTS, display
 from invoices.pdf.text import printable
 
 if TYPE_CHECKING:  # the child that typesets has no use for the database's libraries
@@ -47,12 +49,25 @@ class PdfTimeout(PdfFailed):
 
 @dataclass(frozen=True, slots=True)
 class PdfLine:
-    """One line of an invoice. Amounts are in minor units of the invoice's currency (cents, for USD)."""
+    """One line of an invoice. Amounts are in minor units of the invoice's currency (cents, for USD).
+
+    A price of more decimals than the currency has is `unit_price`, as text.
+    """
 
     description: str
     amount_minor: int
     quantity: str = ""
     unit_minor: int | None = None
+    unit_price: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PdfTax:
+    """The tax of one rate (in percent, as text), in minor units."""
+
+    rate: str
+    base_minor: int
+    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,8 @@ class InvoicePdf:
     """All that a PDF shows of an invoice; the same values always give the same bytes.
 
     `issued_at` (aware) is the document's date as well as the file's. Without `lines` there is one, made of
-    the title and the total. `pay_url` is shown only while something is due.
+    the title and the total. `pay_url` is shown only while something is due. `number` is the account's own
+    count, 0 where there is none.
     """
 
     id: str
@@ -76,6 +92,11 @@ class InvoicePdf:
     pay_url: str = ""
     note: str = ""
     lines: tuple[PdfLine, ...] = ()
+    number: int = 0
+    due_on: date | None = None
+    customer_address: str = ""
+    taxes: tuple[PdfTax, ...] = ()
+    refunded_minor: int = 0
 
     @classmethod
     def of(cls, invoice: "Invoice", *, pay_url: str = "", seller: str = "") -> Self:
@@ -92,6 +113,12 @@ class InvoicePdf:
             paid_at=invoice.paid_at,
             pay_url=pay_url,
             seller=seller,
+            note=invoice.notes or "",
+            number=invoice.number or 0,
+            due_on=invoice.due_on,
+            customer_address=invoice.customer_address or "",
+            refunded_minor=invoice.refunded_minor or 0,
+            **_priced(invoice),
         )
 
     @property
@@ -100,18 +127,33 @@ class InvoicePdf:
         return self.total_minor if self.status in (Status.OPEN, Status.PROCESSING) else 0
 
 
+def _priced(invoice: "Invoice") -> dict[str, Any]:
+    lines = read_lines(invoice.lines)
+    sums = add_up(lines, EXPONENTS[invoice.currency])
+    return {
+        "lines": tuple(
+            PdfLine(line.description, amount, f"{line.quantity:f}", unit_price=f"{line.unit_price:f}")
+            for line, amount in zip(lines, sums.amounts, strict=True)
+        ),
+        "taxes": tuple(PdfTax(f"{tax.rate.normalize():f}", tax.base, tax.amount) for tax in sums.taxes),
+    }
+
+
 def view(data: InvoicePdf) -> dict[str, Any]:
     """The values that the template sets, as JSON. Raises PdfRefused on what no sensible paper holds."""
     _check(data)
     words, tone = _STATUS_WORDS[data.status]
     if data.status is Status.PAID and data.paid_at is not None:
         words = f"Paid on {day(data.paid_at)}"
-    counted = any(line.quantity or line.unit_minor is not None for line in data.lines)
+    counted = any(line.quantity or _unit(line, data.currency) for line in data.lines)
     number = printable(data.id)
     seller = printable(data.seller)
     title = printable(data.title)
     return {
         "id": number,
+        "number": str(data.number or ""),
+        "due_on": "" if data.due_on is None else day(datetime.combine(data.due_on, time(), UTC)),
+        "customer_address": [printable(line) for line in data.customer_address.splitlines()],
         "heading": f"Invoice {number}",
         "footer": " · ".join(part for part in (_shortened(seller), f"Invoice {_shortened(number)}") if part),
         "seller": seller,
@@ -143,6 +185,7 @@ def _check(data: InvoicePdf) -> None:
     if len(data.lines) > MOST_LINES:
         raise PdfRefused(f"the invoice has {len(data.lines)} lines; a PDF takes {MOST_LINES} at most")
     texts = [data.id, data.customer, data.title, data.customer_email, data.seller, data.note, data.pay_url]
+    texts.append(data.customer_address)
     texts += [text for line in data.lines for text in (line.description, line.quantity)]
     longest = max(map(len, texts))
     if longest > LONGEST_TEXT:
@@ -150,7 +193,7 @@ def _check(data: InvoicePdf) -> None:
     whole = sum(map(len, texts))
     if whole > LONGEST_WHOLE:
         raise PdfRefused(f"texts of {whole} characters altogether; a PDF takes {LONGEST_WHOLE} at most")
-    added = sum(line.amount_minor for line in data.lines)
+    added = sum(line.amount_minor for line in data.lines) + sum(tax.amount_minor for tax in data.taxes)
     if data.lines and added != data.total_minor:
         raise PdfRefused(f"the lines add up to {added} minor units, but the total is {data.total_minor}")
 
@@ -160,7 +203,7 @@ def _lines(data: InvoicePdf, title: str) -> list[dict[str, str]]:
         {
             "description": printable(line.description),
             "quantity": printable(line.quantity),
-            "unit": "" if line.unit_minor is None else display(line.unit_minor, data.currency),
+            "unit": _unit(line, data.currency),
             "amount": display(line.amount_minor, data.currency),
         }
         for line in data.lines or (PdfLine(title, data.total_minor),)
@@ -168,13 +211,27 @@ def _lines(data: InvoicePdf, title: str) -> list[dict[str, str]]:
 
 
 def _sums(data: InvoicePdf) -> list[dict[str, Any]]:
-    rows = [("Total", data.total_minor)]
+    rows = [(f"Tax {tax.rate} %", tax.amount_minor) for tax in data.taxes]
+    if rows:
+        rows.insert(0, ("Subtotal", sum(line.amount_minor for line in data.lines)))
+    rows.append(("Total", data.total_minor))
     if data.status is Status.PAID:
         rows += [("Paid", -data.total_minor), ("Amount due", 0)]
+    if data.status in (Status.REFUNDED, Status.PARTIALLY_REFUNDED):
+        rows += [("Paid", -data.total_minor), ("Refunded", data.refunded_minor)]
     return [
         {"label": label, "amount": display(minor, data.currency), "strong": place == len(rows)}
         for place, (label, minor) in enumerate(rows, start=1)
     ]
+
+
+def _unit(line: PdfLine, currency: str) -> str:
+    """The price of one, with all its decimals, and with those of the currency at least."""
+    if not line.unit_price:
+        return "" if line.unit_minor is None else display(line.unit_minor, currency)
+    price = Decimal(line.unit_price).normalize()
+    decimals = max(-int(price.as_tuple().exponent), EXPONENTS[currency])
+    return f"{price:,.{decimals}f} {currency}"
 
 
 def _shortened(text: str, most: int = 36) -> str:
