@@ -82,7 +82,7 @@ def _object_texts(parameter: CallbackParameter, pairs: Pairs, texts: list[str]) 
             for name, text in pairs
             if name.startswith(start) and name.endswith("]")
         }
-    if parameter.explode and parameter.place in {"query", "cookie"}:
+    if parameter.explode and parameter.place in {"query", "cookie"} and not texts:
         return {name: text for name, text in pairs if name in properties}
     pieces = texts[0].split(",") if texts else []
     if parameter.explode:
