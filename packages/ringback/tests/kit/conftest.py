@@ -18,7 +18,7 @@ from ringback.kit.scaffold import project_files, write_files
 HERE = Path(__file__).parent
 SECONDS = 30.0
 
-Started = Callable[[Path, str], AbstractAsyncContextManager[str]]
+Started = Callable[..., AbstractAsyncContextManager[str]]
 
 
 @pytest.fixture
@@ -63,13 +63,19 @@ def started() -> Started:
     """Starts a project's receiver as its README says, and gives its address."""
 
     @asynccontextmanager
-    async def start(folder: Path, secret: str) -> AsyncIterator[str]:
+    async def start(folder: Path, secret: str, *python: str) -> AsyncIterator[str]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         variables = {**os.environ, "PORT": str(port), "WEBHOOK_SECRET": secret}
         with (folder / "log").open("wb") as log:
             child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "receiver"), cwd=folder, env=variables, stdout=log, stderr=log
+                *(python or (sys.executable,)),
+                "-m",
+                "receiver",
+                cwd=folder,
+                env=variables,
+                stdout=log,
+                stderr=log,
             )
         try:
             await _listening(child, port, folder / "log")

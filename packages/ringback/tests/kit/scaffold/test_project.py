@@ -1,5 +1,6 @@
 """A scaffolded project is good code, runs as it is, and does what ``ringback check`` asks."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from ringback.kit._declared import choose
 from ringback.kit.check import check_receiver
 
 Make = Callable[[dict[str, Any]], Path]
+LIBRARY = Path(__file__).resolve().parents[3]
 DOCUMENTS = ("tutorial", "specification", "hostile")
 FILES = {
     *("receiver/__init__.py", "receiver/__main__.py", "receiver/app.py", "receiver/handlers.py"),
@@ -75,3 +77,24 @@ def test_without_a_secret_it_says_what_to_set(scaffolded: Make, tutorial: dict[s
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Set WEBHOOK_SECRET")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+async def test_it_starts_with_uv_in_an_environment_of_its_own(
+    scaffolded: Make, started: Any, tutorial: dict[str, Any]
+) -> None:
+    """With the library of this checkout, since none is published yet."""
+    folder, secret = scaffolded(tutorial), new_secret()
+    project = folder / "pyproject.toml"
+    source = f'[tool.uv.sources]\nringback = {{ path = "{LIBRARY}" }}\n'
+    project.write_text(f"{project.read_text()}\n{source}")
+    uv = [str(LIBRARY.parents[1] / "scripts" / "uv"), "run", "--quiet"]
+    tested = await asyncio.to_thread(
+        subprocess.run, [*uv, "pytest", "-q"], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    async with started(folder, secret, *uv, "python") as url:
+        [declared] = choose(tutorial)
+        report = await check_receiver(url, tutorial, declared, secrets=[secret])
+        assert [(r.name, f.reason) for r in report.results for f in r.flaws] == []
