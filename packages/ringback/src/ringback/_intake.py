@@ -76,6 +76,10 @@ class Intake:
             claimed += self._store.claims.claim(connection, ids, worker=self._worker, lease=lease)
         return Taken(claimed, self._fresh_secrets(connection, claimed), more=True)
 
+    def have_read(self, owners: Iterable[str]) -> None:
+        """These owners' secrets are known from now on: what read them has been committed."""
+        self._secrets_read |= dict.fromkeys(owners, self._clock())
+
     def _rooms(self, connection: Connection) -> dict[str, int]:
         """Destinations with pending deliveries, in rotation, and how many more each can take."""
         names = self._walk(connection)
@@ -133,5 +137,4 @@ class Intake:
         ]
         if not stale:
             return {}
-        self._secrets_read |= dict.fromkeys(stale, now)
         return self._store.keys.signing(connection, sorted(stale))

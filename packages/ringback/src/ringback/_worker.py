@@ -151,6 +151,7 @@ class Worker:
             if results and isinstance(error, DataError | IntegrityError):
                 await self._record_apart()
             raise
+        self._intake.have_read(taken.secrets)
         self._running.admit(taken.claimed, taken.secrets)
         return taken.more and self._running.room() > 0
 
