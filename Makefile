@@ -1,6 +1,6 @@
 # Every command that a person types here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long test-oldest check bench format browser
+.PHONY: help demo serve test test-long test-oldest check fuzz bench format browser
 
 UV := scripts/uv
 # --inexact adds what is missing and removes nothing, so running the demo does not undo a set-up for tests.
@@ -37,6 +37,10 @@ test-oldest: ## Run the tests of the contract on the oldest FastAPI that Ringbac
 check: ## Lint, format, types, import rules, dependencies, sizes
 	@$(SYNC) --all-packages --group test --group quality
 	@sh scripts/check
+
+fuzz: ## Give the guard, the reader of answers or the receiver random bytes (TARGET=url|answer|signature SECONDS=60)
+	@$(SYNC) --all-packages --group test
+	@$(UV) run --no-sync python packages/ringback/tests/threats/fuzz.py $(or $(TARGET),url) --seconds $(or $(SECONDS),60)
 
 bench: ## Measure Ringback beside its peers (ARGS="--only sqlite --quick"; --list names the lines)
 	@UV_PROJECT_ENVIRONMENT=bench/.venv $(UV) sync --quiet --all-packages --group bench

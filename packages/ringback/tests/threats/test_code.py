@@ -30,7 +30,8 @@ MAY_USE = {
     "invoices/demo/": {"httpx"},
 }
 """Where each is used. The mail server and the payment provider are the operator's own settings, the demo
-calls itself, the developer's tools call the receiver that the developer names; only `_dial.py` connects to what strangers name, and to addresses that the guard has judged."""
+calls itself, the developer's tools call the receiver that the developer names; only `_dial.py` connects to
+what strangers name, and to addresses that the guard has judged."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -109,8 +109,14 @@ def test_t03_each_name_is_asked_once_for_an_attempt_and_family(findings: Any) ->
 
 
 def test_t07_no_public_name_is_asked_under_the_search_domain(findings: Any) -> None:
+    """The resolver's settings name the search domain, and every name below it leads inside."""
     assert [question for question in findings["asked"] if "trap.example.net" in question] == []
     assert len(findings["asked"]) > 40
+    # Names that do not exist are those that a resolver would go on to look for there.
+    lost = [row for row in CORPUS if f"{host_of(row)} A" in findings["asked"] and not row.answers]
+    assert len(lost) >= 1
+    for row in lost:
+        assert findings["ends"][f"row{row.number}"][:2] == ["dead", None]
 
 
 def test_nothing_but_questions_to_the_name_server_goes_by_udp(findings: Any) -> None:
