@@ -20,6 +20,7 @@ NAMES: Final = ("ok", "not-ok", "wrong-shape", "redirect", "reset", "hang", "dri
 _DRIP_SECONDS: Final = 0.05
 _STATUS: Final = re.compile(r"[2-5][0-9]{2}")
 _FIELD: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([\t\x20-\x7e]*)")
+_BETWEEN_FIELDS: Final = re.compile(r",(?=[^,:=]+=)")  # a date in a field has a comma too
 _FIELD_ALONE: Final = re.compile(r"[^:=]+=.*")
 _UNHEARD: Final = ([{"unheard": "of"}], {"unheard": ["of"]}, "unheard of", -0.5, None)
 
@@ -65,7 +66,9 @@ class Behaviour:
         if text in NAMES:
             return cls(text)
         status, colon, fields = text.partition(":")
-        pairs = [_FIELD.fullmatch(field.strip()) for field in fields.split(",")] if colon else []
+        pairs = (
+            [] if not colon else [_FIELD.fullmatch(field.strip()) for field in _BETWEEN_FIELDS.split(fields)]
+        )
         if not _STATUS.fullmatch(status) or not all(pairs):
             raise UnknownBehaviour(
                 f"{text!r} is no behaviour of a receiver. Give a status from 200 to 599, with header fields "
