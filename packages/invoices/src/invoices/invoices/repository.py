@@ -1,10 +1,11 @@
 """Every query about invoices. Each one is limited to one account, or says why it is not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
@@ -26,21 +27,22 @@ __all__ = [
 ]
 
 
-async def add(session: AsyncSession, values: dict[str, Any]) -> Invoice | None:
+async def add(session: AsyncSession, values: Mapping[str, Any]) -> Invoice | None:
     """Insert an invoice; None when its account has one with this id, waiting for a twin in flight."""
-    if _has_one_writer(session):
-        following = select(func.coalesce(func.max(Invoice.number), 0) + 1)
-        values = values | {
-            "number": following.where(Invoice.account_id == values["account_id"]).scalar_subquery()
-        }
-    statement = (
-        _dialect(session)
-        .insert(Invoice)
-        .values(**values)
-        .on_conflict_do_nothing(index_elements=[Invoice.account_id, Invoice.id])
-        .returning(Invoice)
-    )
-    return (await session.scalars(statement)).one_or_none()
+    statement = _adding(_dialect(session))
+    return (await session.scalars(statement, {**values, "number_of": values["account_id"]})).one_or_none()
+
+
+@cache
+def _adding(dialect: Any) -> Any:
+    # Made once: building a statement takes longer than running it.
+    statement = dialect.insert(Invoice)
+    if dialect is sqlite:
+        mine = Invoice.account_id == bindparam("number_of")
+        following = select(func.coalesce(func.max(Invoice.number), 0) + 1).where(mine)
+        statement = statement.values(number=following.scalar_subquery())
+    names = [Invoice.account_id, Invoice.id]
+    return statement.on_conflict_do_nothing(index_elements=names).returning(Invoice)
 
 
 async def give_number(session: AsyncSession, invoice: Invoice) -> None:
@@ -51,24 +53,31 @@ async def give_number(session: AsyncSession, invoice: Invoice) -> None:
     """
     if _has_one_writer(session):
         return
+    taken = await session.execute(_NUMBERING, {"of": invoice.account_id, "invoice_pk": invoice.pk})
+    set_committed_value(invoice, "number", taken.scalar_one())
+
+
+def _numbering() -> Any:
     taken = (
         postgresql.insert(InvoiceNumber)
-        .values(account_id=invoice.account_id, last=1)
+        .values(account_id=bindparam("of"), last=1)
         .on_conflict_do_update(
             index_elements=[InvoiceNumber.account_id], set_={"last": InvoiceNumber.last + 1}
         )
         .returning(InvoiceNumber.last)
         .cte("taken")
     )
-    statement = (
+    return (
         update(Invoice)
-        .where(Invoice.pk == invoice.pk)
+        .where(Invoice.pk == bindparam("invoice_pk"))
         .values(number=select(taken.c.last).scalar_subquery())
         .returning(Invoice.number)
         .execution_options(synchronize_session=False)
         .add_cte(taken)
     )
-    set_committed_value(invoice, "number", (await session.execute(statement)).scalar_one())
+
+
+_NUMBERING: Final = _numbering()
 
 
 def _has_one_writer(session: AsyncSession) -> bool:
