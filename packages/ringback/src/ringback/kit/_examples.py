@@ -11,8 +11,10 @@ from ringback.kit._patterns import text_for_pattern
 
 __all__ = ["declared_examples", "example", "merged", "variations"]
 
+_SHALLOW: Final = 2
 _DEEP: Final = 6
 _DEEPEST: Final = 24
+_MOST_PARTS: Final = 5000
 _MINIMAL, _FULL = 0, 1
 _FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
     "date-time": ("2026-03-01T09:30:00Z", "1999-12-31T23:59:59.123456+02:00"),
@@ -113,9 +115,13 @@ class _Maker:
     def __init__(self, root: Mapping[str, Any], seed: int) -> None:
         self._root = root
         self._seed = seed
+        self._left = _MOST_PARTS
         self._chance = random.Random(seed)  # noqa: S311  (repeatable, and no secret)
 
     def make(self, node: Any, name: str, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(_CANNOT)
         if depth > _DEEPEST:
             raise _TooDeep
         schema = merged(self._root, node)
@@ -133,10 +139,12 @@ class _Maker:
         return self._typed(schema, name, depth)
 
     def _choice(self, schema: dict[str, Any], word: str, name: str, depth: int) -> Any:
-        branches = [b for b in schema[word] if merged(self._root, b).get("type") != "null"] or schema[word]
+        branches = list(schema[word])
         if self._seed > _FULL and depth < _DEEP:
-            branches = list(schema[word])
             self._chance.shuffle(branches)
+        else:  # null tells least, and ends what would go on without end
+            is_deep = depth > _SHALLOW
+            branches.sort(key=lambda b: (merged(self._root, b).get("type") == "null") is not is_deep)
         rest = {key: value for key, value in schema.items() if key != word}
         for branch in branches:
             try:
