@@ -14,6 +14,8 @@ COMMANDS = [
     ("worker",),
     ("migrate",),
     ("lint",),
+    ("scaffold",),
+    ("check",),
     *(("deliveries", verb) for verb in ("list", "show", "replay", "cancel")),
     *(("endpoints", verb) for verb in ("list", "enable", "disable")),
     *(("keys", verb) for verb in ("list", "create", "rotate")),

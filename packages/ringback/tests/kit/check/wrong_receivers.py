@@ -150,7 +150,12 @@ def _defect(*finds: str, severity: str = "must") -> Callable[[type[Receiver]], t
 # --- verification ------------------------------------------------------------------------------------------
 
 
-@_defect("signature.none", "signature.other-key", "signature.other-body", "time.stale")
+@_defect(
+    *("signature.none", "signature.no-id", "signature.no-timestamp", "signature.no-signature"),
+    *("signature.other-key", "signature.other-body", "signature.other-bytes", "signature.other-id"),
+    *("signature.prefix", "signature.case", "signature.malformed-words", "signature.malformed-many"),
+    *("time.stale", "time.future", "time.refreshed", "time.junk"),
+)
 class VerifiesNothing(Receiver):
     def verify(self, headers: dict[str, str], body: bytes) -> None:
         pass
@@ -223,12 +228,6 @@ class VerifiesOnlyWhatClaimsToBeSigned(Receiver):
 class ReadsTheFirstSignatureAlone(Receiver):
     def split(self, given: str) -> list[str]:
         return given.split(" ")[:1]
-
-
-@_defect("signature.rotation", "signature.other-version")
-class ComparesTheWholeHeader(Receiver):
-    def split(self, given: str) -> list[str]:
-        return [given]
 
 
 @_defect("signature.prefix")
