@@ -125,8 +125,8 @@ def postgresql_url(postgresql_database: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(ringback_clock: Clock) -> Clock:
+    return ringback_clock
 
 
 OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
@@ -166,9 +166,8 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 
 @pytest.fixture
-def receiver() -> Iterator[LocalReceiver]:
-    with LocalReceiver() as receiver:
-        yield receiver
+def receiver(ringback_receiver: LocalReceiver) -> LocalReceiver:
+    return ringback_receiver
 
 
 @pytest.fixture
