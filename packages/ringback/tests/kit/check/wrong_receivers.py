@@ -496,6 +496,5 @@ class ReadsOneAtATime(Receiver):
 @_defect("slow.request", severity="should")
 class ReadsTheFirstPieceAlone(Receiver):
     async def read(self, receive: Any) -> bytes:
-        event = await receive()
-        body: bytes = event.get("body", b"")
+        body: bytes = (await receive()).get("body", b"")
         return body
