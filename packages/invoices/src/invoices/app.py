@@ -92,7 +92,8 @@ def _make_ringback(app: FastAPI, settings: Settings) -> Ringback:
         database=app.state.engine,
         worker=settings.worker,
         secret_key=settings.signing_keys,
-        allow_networks=settings.callback_allow_networks,
+        policy=settings.callback_policy,
+        proxy=settings.callback_proxy.get_secret_value() if settings.callback_proxy else None,
         rate_per_host=settings.callback_rate_per_host or None,
     )
     ringback.acknowledge(invoice_notification, lambda answer: answer.ok)

@@ -31,7 +31,7 @@ class TooManyRequests(ServiceError):
 
 
 class TooManyGuesses(TooManyRequests):
-    """Too many wrong keys came from this address."""
+    """Too many wrong keys or signatures came from this address."""
 
 
 class Buckets:
@@ -104,11 +104,11 @@ class RateLimits:
         """Count a wrong secret; 0.0, or the seconds after which this address may guess again."""
         return self._guesses.take(address_of(request))
 
-    def count_guess(self, request: Request) -> None:
-        """Count a wrong key; raises `TooManyGuesses`."""
+    def count_guess(self, request: Request, what: str = "API keys") -> None:
+        """Count a wrong key or signature; raises `TooManyGuesses`."""
         if wait := self.guess_wait(request):
             raise TooManyGuesses(
-                "too many wrong API keys came from this address; wait as long as Retry-After says", wait=wait
+                f"too many wrong {what} came from this address; wait as long as Retry-After says", wait=wait
             )
 
 

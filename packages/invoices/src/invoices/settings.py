@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from invoices.invoices.money import EXPONENTS
-from ringback import key_file
+from ringback import NetworkPolicy, key_file
 
 
 def _listed(value: Any) -> Any:
@@ -27,6 +27,8 @@ Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
 Days = Annotated[list[Annotated[int, Field(ge=-365, le=365)]], NoDecode, BeforeValidator(_listed)]
 
+Ports = Annotated[list[Annotated[int, Field(ge=1, le=65535)]], NoDecode, BeforeValidator(_listed)]
+
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
@@ -37,19 +39,8 @@ _DRIVERS = {
 class Settings(BaseSettings):
     """The service's settings. A combination that would be insecure refuses to start, with the reason.
 
-    `database_url` is SQLite in the data folder unless it is given; plain ``sqlite://`` and
-    ``postgresql://`` URLs get the driver that the service uses. `base_url` is what links in mails and
-    pages begin with; it is never taken from a request's Host header. `callback_allow_networks` are the
-    CIDR networks that callbacks may reach beside the public internet; `callback_rate_per_host` is how many
-    each worker makes to one host in a second. `rate_limit` is how many requests an account may send in a
-    second (`rate_limit_burst` at once), `guess_limit` how many wrong keys and links an address; each process
-    counts for itself, 0 means no limit. `payment_look_seconds` is after how long the payment provider is
-    asked about a payment of which it has told nothing. `seller` is whose name stands on
-    invoices. `reminders` are the days before (below zero) and after an invoice's due date on which the
-    customer is reminded by mail. `secret_key` makes the links of the
-    hosted pages and encrypts signing secrets; while it is not given, one is made and kept in the data folder.
-    Several with commas between them let the first take over from the others. `console_secret` is what
-    operators sign in to the console with; while it is not given, there is none.
+    docs/reference/settings.md says of each what it does, and what it is where it is not given; a test
+    compares. Plain ``sqlite://`` and ``postgresql://`` URLs get the driver that the service uses.
     """
 
     model_config = SettingsConfigDict(env_prefix="INVOICES_", extra="ignore", frozen=True)
@@ -60,6 +51,11 @@ class Settings(BaseSettings):
     currency: str = "USD"
     seller: str = Field(default="", max_length=120)
     callback_allow_networks: Listed = Field(default_factory=list)
+    callback_allow_hosts: Listed = Field(default_factory=list)
+    callback_deny_hosts: Listed = Field(default_factory=list)
+    callback_ports: Ports = Field(default_factory=lambda: [80, 443, 8080, 8443])
+    callback_https_only: bool = False
+    callback_proxy: SecretStr | None = None
     callback_rate_per_host: float = Field(default=50, ge=0)
     worker: Literal["embedded", "external"] = "embedded"
 
@@ -72,6 +68,7 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr | None = None
     mail_from: str = "Invoices <invoices@localhost>"
+    mail_limit_per_recipient: int = Field(default=30, ge=0)
 
     payments: Literal["sandbox", "stripe"] = "sandbox"
     stripe_secret_key: SecretStr | None = None
@@ -123,6 +120,25 @@ class Settings(BaseSettings):
                 "claim to have paid"
             )
         return self
+
+    @model_validator(mode="after")
+    def _readable_policy(self) -> Self:
+        try:
+            _ = self.callback_policy
+        except ValueError as error:
+            raise ValueError(f"INVOICES_CALLBACK_ALLOW_NETWORKS: {error}") from None
+        return self
+
+    @cached_property
+    def callback_policy(self) -> NetworkPolicy:
+        """What callbacks may reach."""
+        return NetworkPolicy.from_settings(
+            self.callback_allow_networks,
+            ports=self.callback_ports,
+            https_only=self.callback_https_only,
+            allow_hosts=self.callback_allow_hosts,
+            deny_hosts=self.callback_deny_hosts,
+        )
 
     @property
     def database(self) -> str:

@@ -1,12 +1,16 @@
-"""Too many requests of an account, too many guesses from an address (t09, t25, t30)."""
+"""Too many requests of an account, too many guesses from an address (t09, t25, t27, t30)."""
 
+import json
 import secrets
+import time
 from typing import Any
 
 import pytest
 from fastapi import Request
 
 from invoices.accounts import service as accounts
+from invoices.payments.keys import ProviderKeys
+from invoices.payments.sandbox.announcer import signature
 from invoices.rate_limits import Buckets, address_of
 
 ONE_AN_HOUR = 1 / 3600
@@ -127,3 +131,24 @@ async def test_t30_guessed_links_open_nothing_and_are_slowed_down(start_service:
         for method, path in (("POST", near), ("GET", f"{near}/invoice.pdf")):
             assert (await service.client.request(method, path)).status_code == 429
         assert (await service.client.get(link)).status_code == 200
+
+
+async def test_t27_forged_events_are_slowed_down_and_the_providers_own_are_not(start_service: Any) -> None:
+    async with start_service(guess_limit=ONE_AN_HOUR, guess_limit_burst=5) as service:
+        body = json.dumps(
+            {
+                **{"id": "evt_1", "object": "event", "created": 1_800_000_000, "livemode": False},
+                **{"type": "customer.created", "data": {"object": {"object": "customer", "id": "cus_1"}}},
+            }
+        )
+
+        async def post(secret: str) -> Any:
+            headers = {"Stripe-Signature": signature(secret, int(time.time()), body)}
+            return await service.client.post("/payments/stripe", content=body, headers=headers)
+
+        answers = [await post(f"whsec_{number}") for number in range(12)]
+        assert [answer.status_code for answer in answers] == [400] * 5 + [429] * 7
+        assert "signatures" in answers[-1].json()["detail"]
+        assert int(answers[-1].headers["retry-after"]) > 3000
+        right = ProviderKeys.of(service.settings).webhook_secret
+        assert (await post(right)).status_code == 200

@@ -12,6 +12,7 @@ from testkit.letters import link_to, queued_letter
 from invoices.mail.channel import PATIENCE, MailChannel, make_sender
 from invoices.mail.letter import Letter
 from invoices.mail.message import Mail
+from invoices.mail.pace import PacedSender
 from invoices.mail.senders import FolderSender
 from invoices.mail.smtp import SmtpSender
 from invoices.pdf import PdfLine, Renderer
@@ -135,7 +136,9 @@ async def test_a_sender_of_ones_own_can_be_given(letter: Letters, settings: Call
 
 def test_settings_choose_the_sender(settings: Callable[..., Settings], tmp_path: Path) -> None:
     assert make_sender(settings()) == FolderSender(tmp_path / "mail")
-    assert isinstance(make_sender(settings(smtp_url="smtps://u:p@mail.example")), SmtpSender)
+    by_server = make_sender(settings(smtp_url="smtps://u:p@mail.example"))
+    assert isinstance(by_server, PacedSender)
+    assert isinstance(by_server.sender, SmtpSender)
 
 
 @pytest.mark.parametrize("values", [{"smtp_url": "mail.example"}, {"smtp_url": "smtp://u:p@mail.example"}])

@@ -6,6 +6,7 @@ from typing import Final
 from invoices.mail.headers import UnsafeHeader
 from invoices.mail.letter import Letter, LetterKind, QueuedLetter, UnreadableLetter, read_letter
 from invoices.mail.message import make_mail, read_sender
+from invoices.mail.pace import PacedSender
 from invoices.mail.senders import FolderSender, Sender
 from invoices.mail.smtp import SmtpSender, SmtpServer
 from invoices.pdf import PdfFailed, PdfRefused, Renderer
@@ -104,4 +105,5 @@ def make_sender(settings: Settings) -> Sender:
     """The sender that the settings ask for."""
     if settings.smtp_url is None:
         return FolderSender(settings.data_dir / "mail")
-    return SmtpSender(SmtpServer.from_url(settings.smtp_url.get_secret_value()))
+    server = SmtpServer.from_url(settings.smtp_url.get_secret_value())
+    return PacedSender(SmtpSender(server), settings.mail_limit_per_recipient)

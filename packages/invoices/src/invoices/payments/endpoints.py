@@ -18,6 +18,7 @@ from invoices.payments.body import BodyTooLarge, read_body
 from invoices.payments.provider import ForgedEvent
 from invoices.payments.refunds import InvalidAmount, NotRefundable, Refunds
 from invoices.payments.service import Cashier
+from invoices.rate_limits import RateLimits, TooManyGuesses
 
 __all__ = ["Received", "refunds_router", "router"]
 
@@ -47,7 +48,7 @@ class BadEvent(ServiceError):
 @router.post(
     "/payments/stripe",
     summary="Receive an event of the payment provider",
-    responses=responses(BadEvent, TooLarge),
+    responses=responses(BadEvent, TooLarge, TooManyGuesses),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -76,6 +77,8 @@ async def receive_event(request: Request) -> Received:
     except BodyTooLarge as error:
         raise TooLarge(f"an event has at most {error.limit} bytes", field="body") from error
     except ForgedEvent as error:
+        limits: RateLimits = request.app.state.rate_limits
+        limits.count_guess(request, "signatures")
         raise BadEvent(str(error), field="Stripe-Signature", place="header") from error
     await Cashier.of(request.app.state).receive(event)
     return Received()
