@@ -26,6 +26,7 @@ __all__ = [
     "check_secrets",
     "fingerprint",
     "id_names_path",
+    "is_test_id",
     "new_key_pair",
     "new_message_id",
     "new_secret",
@@ -45,6 +46,7 @@ TOLERANCE = 300.0
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _PATH_HASH_DIGITS = 8
+_TEST = "msg_test_"
 _MAX_SIGNATURES = 16
 _MAX_HEADER = 4096
 
@@ -67,14 +69,21 @@ class InvalidSignature(RingbackError):
 # --- message ids -------------------------------------------------------------------------------------------
 
 
-def new_message_id(path: str) -> str:
+def new_message_id(path: str, *, is_test: bool = False) -> str:
     """Return a fresh ``webhook-id`` for a delivery to `path`: unguessable, and later ids sort later.
+
+    The id of a test begins with ``msg_test_``. It is signed, so nobody can give a test out for the truth.
 
     It ends in a hash of the path. The signature covers the id but not the URL, so this is what keeps one
     delivery from being accepted at another path that shares the secret.
     """
-    stem = f"msg_{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+    stem = f"{_TEST if is_test else 'msg_'}{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
     return f"{stem}_{path_hash(stem, path)}"
+
+
+def is_test_id(message_id: str) -> bool:
+    """Return whether a message is a test, sent from a documentation page."""
+    return message_id.startswith(_TEST)
 
 
 def path_hash(stem: str, path: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from ringback._signing import TOLERANCE, InvalidSignature, check_secrets, verify
+from ringback._signing import TOLERANCE, InvalidSignature, check_secrets, is_test_id, verify
 
 __all__ = ["Message", "Receiver"]
 
@@ -35,6 +35,11 @@ class Message:
     id: str
     timestamp: int
     body: bytes
+
+    @property
+    def is_test(self) -> bool:
+        """Whether somebody sent it to try the receiver: answer it as always, and let it have no effect."""
+        return is_test_id(self.id)
 
     def json(self) -> Any:
         """Return the body as JSON. Raises `ValueError` if it is something else."""
