@@ -1,7 +1,7 @@
 """Bodies for a receiver: those that the document allows, and those that it does not."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ringback._errors import RingbackError
@@ -17,7 +17,7 @@ _MOST_EVENTS: Final = 8
 _MOST_FIELDS: Final = 40
 _DEEPEST: Final = 4
 _MISSING: Final = object()
-_WRONG: Final = ({"unexpected": True}, ["unexpected"], "unexpected", -1.5)
+_WRONG: Final = ({"unexpected": [{"of": "another type"}]}, [["unexpected"]], "unexpected")
 _UNKNOWN: Final = {"added_later": "a field of a later version", "also_new": {"deep": [1, None]}}
 
 Path = tuple[str | int, ...]
@@ -50,9 +50,9 @@ def invalid_bodies(caller: Caller, good: Any) -> Iterator[tuple[str, str, bytes]
     schema = body.schema
     for path, field in list(_fields(schema.text, schema.text, good))[:_MOST_FIELDS]:
         shown = ".".join(map(str, path))
-        for kind, words, value in _faults(field):
-            broken = _with(good, path, value)
-            if schema.breach(broken) is not None:
+        for kind, words, values in _faults(field):
+            broken = next((b for b in (_with(good, path, v) for v in values) if schema.breach(b)), None)
+            if broken is not None:
                 yield f"{kind}.{shown}", words.format(shown), _written(broken)
 
 
@@ -115,20 +115,20 @@ def _fields(
         yield from _fields(root, schema["items"], value[0], (*path, 0))
 
 
-def _faults(field: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+def _faults(field: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Any]]]:
+    """What can be wrong with a field: a name, words for it, and values to choose from."""
     if field["is_required"]:
-        yield "missing", "The required field {} is missing", _MISSING
-        yield "null", "The required field {} is null", None
-    kind = field.get("type")
-    wrong = _WRONG[1] if kind == "object" else _WRONG[0]
-    yield "type", "The field {} has a value of another type", wrong
+        yield "missing", "The required field {} is missing", [_MISSING]
+        yield "null", "The required field {} is null", [None]
+    # No lenient reader takes these for a number, a truth value or a text.
+    yield "type", "The field {} has a value of another type", _WRONG
     values = field.get("enum") or ([field["const"]] if "const" in field else [])
     if values and all(isinstance(one, str) for one in values):
-        yield "value", "The field {} has a value that is not declared", "none-of-the-declared"
+        yield "value", "The field {} has a value that is not declared", ["none-of-the-declared"]
     if isinstance(field.get("minimum"), int | float):
-        yield "value", "The field {} is below its minimum", field["minimum"] - 1
+        yield "value", "The field {} is below its minimum", [field["minimum"] - 1]
     if isinstance(field.get("maxLength"), int) and field["maxLength"] < 10_000:
-        yield "value", "The field {} is longer than allowed", "x" * (field["maxLength"] + 1)
+        yield "value", "The field {} is longer than allowed", ["x" * (field["maxLength"] + 1)]
 
 
 def _with(root: Any, path: Path, value: Any) -> Any:

@@ -24,8 +24,10 @@ _KEYWORDS: Final = frozenset(
     | {"exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems", "description", "default"}
 )
 _FORMATS: Final = frozenset({"date-time", "date", "uuid"})
-_MODULES: Final = frozenset({"__future__", "datetime", "decimal", "enum", "pydantic", "typing", "uuid"})
-_CALLS: Final = frozenset({"ConfigDict", "Field"})
+_MODULES: Final = frozenset(
+    {"__future__", "datetime", "decimal", "enum", "pydantic", "typing", "typing_extensions", "uuid"}
+)
+_CALLS: Final = frozenset({"ConfigDict", "Field", "TypeAliasType"})
 _STATEMENTS: Final = (ast.ClassDef, ast.AnnAssign, ast.Assign, ast.Expr, ast.Pass)
 _DOES_SOMETHING: Final = (ast.Call, ast.Lambda, ast.Await, ast.Yield, ast.NamedExpr, ast.comprehension)
 _HEAD = '"""The types of the document. `ringback scaffold` makes this file again: do not change it."""\n'

@@ -12,7 +12,7 @@ _RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 _USED_BY_HANDLERS = frozenset({"app", "event", "inbox", "logger", "message", "owed", "receiver", "router"})
 _USED_BY_MODELS = frozenset(
     {"Annotated", "Any", "AwareDatetime", "BaseModel", "ConfigDict", "Field", "Literal", "Optional"}
-    | {"RootModel", "UUID", "Union"}
+    | {"RootModel", "TypeAliasType", "UUID", "Union"}
 )
 
 
