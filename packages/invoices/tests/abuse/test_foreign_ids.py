@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from testkit.routes import served_routes
 
 from invoices.accounts import service as accounts
 
@@ -16,6 +17,15 @@ MISSING = {"invoice_id": "nobodys"}
 SECRETS = ("hers", "Her Customer", "her-callback", "8765.43")
 # Not asked for by API users: the provider signs its events, and public keys are public.
 WITHOUT_ACCOUNT = {"/payments/stripe", "/.well-known/jwks.json"}
+
+# Routes that no document tells of, and what opens them instead of an account's key.
+HIDDEN = (
+    *("/openapi.json", "/docs", "/favicon.ico", "/static/", "/pages/"),  # the same for everybody
+    "/pay/{token}",  # the link itself
+    "/callback-tests",  # a manager's key, and what is sent is that account's own
+    "/sandbox/",  # the provider's stand-in: its own key, and links that cannot be guessed
+    "/console/",  # the operator's secret
+)
 
 BODIES = {
     ("POST", "/invoices/"): {"id": "his", "customer": "C", "total": 1},
@@ -59,6 +69,15 @@ async def test_every_operation_on_a_foreign_id_is_404_like_one_that_never_was(se
         tried += 1
     assert tried >= 7
     assert (await service.client.get("/invoices/hers", headers=hers)).json() == before
+
+
+async def test_no_route_is_left_out_here_but_those_that_are_named(service: Any) -> None:
+    routes = list(served_routes(service.app))
+    walked = {path for _, path in operations(service.app)} | WITHOUT_ACCOUNT
+    left_out = {route.path for route in routes if route.path not in walked}
+    assert {path for path in left_out if not path.startswith(HIDDEN)} == set(), "whose is this route?"
+    assert {route.path for route in routes if route.documented} == walked
+    assert any(path.startswith("/pay/") for path in left_out)
 
 
 async def test_nothing_foreign_is_in_any_answer_without_an_id(service: Any, two: Any) -> None:
