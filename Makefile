@@ -46,6 +46,10 @@ bench: ## Measure Ringback beside its peers (ARGS="--only sqlite --quick"; --lis
 	@UV_PROJECT_ENVIRONMENT=bench/.venv $(UV) sync --quiet --all-packages --group bench
 	@UV_PROJECT_ENVIRONMENT=bench/.venv $(UV) run --no-sync python -m bench $(ARGS)
 
+docs: ## Build the documentation site into .docs/site
+	@UV_PROJECT_ENVIRONMENT=.docs/venv $(UV) sync --quiet --all-packages --group docs
+	@UV_PROJECT_ENVIRONMENT=.docs/venv $(UV) run --no-sync python -m docs_site
+
 format: ## Put the code into the one format
 	@$(SYNC) --all-packages --group test --group quality
 	@$(UV) run --no-sync ruff check --quiet --fix . || true
