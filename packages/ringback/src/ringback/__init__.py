@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     )
     from ringback._guard import NetworkPolicy
     from ringback._master_keys import key_file
+    from ringback._operators_side import Replayed
     from ringback._ringback import Ringback
     from ringback._schedule import RetrySchedule
-    from ringback._store.reports import DeliveryReport, KeyReport
+    from ringback._store.browsing import EndpointReport
+    from ringback._store.reports import DeliveryReport, Filter, KeyReport
     from ringback._types import Delivery, Exchange, Outcome, State, Target
     from ringback.fastapi import Callbacks
 
@@ -39,7 +41,9 @@ __all__ = [
     "ContractError",
     "Delivery",
     "DeliveryReport",
+    "EndpointReport",
     "Exchange",
+    "Filter",
     "InvalidExpression",
     "InvalidUrl",
     "KeyReport",
@@ -47,6 +51,7 @@ __all__ = [
     "NetworkPolicy",
     "NothingDelivers",
     "Outcome",
+    "Replayed",
     "RetrySchedule",
     "Ringback",
     "RingbackError",
@@ -64,10 +69,13 @@ _HOMES = {
     "Channel": "_channels",
     "Delivery": "_types",
     "DeliveryReport": "_store.reports",
+    "EndpointReport": "_store.browsing",
     "Exchange": "_types",
+    "Filter": "_store.reports",
     "KeyReport": "_store.reports",
     "NetworkPolicy": "_guard",
     "Outcome": "_types",
+    "Replayed": "_operators_side",
     "RetrySchedule": "_schedule",
     "Ringback": "_ringback",
     "State": "_types",

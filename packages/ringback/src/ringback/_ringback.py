@@ -24,6 +24,7 @@ from ringback._engine import Couriers, Engine, worker_name
 from ringback._errors import RingbackError
 from ringback._guard import Guard, NetworkPolicy
 from ringback._master_keys import MasterKeyFinder, SecretKey
+from ringback._operators_side import OperatorsSide
 from ringback._outbox import Outbox
 from ringback._owner_guards import OwnerGuards, OwnerPolicy
 from ringback._resolver import SystemResolver
@@ -33,7 +34,7 @@ from ringback._transport import Limits, Transport
 from ringback._worker import WorkerSettings
 
 
-class Ringback(CallersSide):
+class Ringback(CallersSide, OperatorsSide):
     """Delivers the callbacks that a FastAPI app declares.
 
     `database` is the app's own async engine, or a URL; the default is a SQLite file beside the process.

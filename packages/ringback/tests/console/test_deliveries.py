@@ -1,13 +1,18 @@
 """The pages of deliveries, over both databases."""
 
+import asyncio
 import re
 from collections.abc import Callable
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from ringback._signing import sign
 from ringback._types import State
 from ringback.console._deliveries import ON_A_LEAF
+from ringback.testing import LocalReceiver
 
 Office = Any
 Words = Callable[[httpx.Response], str]
@@ -262,3 +267,40 @@ async def test_links_carry_keys_whole(desk: Office) -> None:
     page = await desk.operator.get(f"/deliveries/{id_}")
     [link] = re.findall(r'href="/console(/deliveries\?key=[^"]*)"', page.text)
     assert ids(await desk.operator.get(link)) == [id_]
+
+
+# --- the request as a command ------------------------------------------------------------------------------
+
+
+async def test_the_command_sends_what_an_attempt_sends(desk: Office, tmp_path: Path) -> None:
+    with LocalReceiver() as receiver:
+        body = '{"description":"It\'s paid — $HOME `id` \\\\n","paid":true}'.encode()
+        id_ = await desk.owe(url=f"{receiver.url}/invoices/x", owner="acme", body=body)
+        async with desk.ringback.transaction() as session:
+            secret = await desk.ringback.signing_secret(session, owner="acme")
+        page = await desk.operator.get(f"/deliveries/{id_}/curl")
+        [command] = re.findall(r'<code id="command">(.*?)</code>', page.text, re.DOTALL)
+        script = tmp_path / "send.sh"
+        script.write_text(unescape(command), encoding="utf-8")
+        ran = await asyncio.create_subprocess_exec(
+            "sh", script, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        assert await ran.wait() == 0
+        [received] = receiver.requests
+    assert received.body == body
+    assert received.id == id_
+    signature = sign([secret], id_, int(received.headers["webhook-timestamp"]), body)
+    assert received.headers["webhook-signature"] == signature
+
+
+async def test_no_command_shows_what_the_console_keeps_back(desk: Office, words: Words) -> None:
+    secret = await desk.owe("a", body=b'{"link":"https://pay.example/?token=abc"}')
+    text = words(await desk.operator.get(f"/deliveries/{secret}/curl"))
+    assert "Its body holds what the console does not show" in text
+    masked = await desk.owe("b", url="https://api.example/?token=abc", headers=[["x-api-key", "abc"]])
+    text = words(await desk.operator.get(f"/deliveries/{masked}/curl"))
+    assert "token=abc" not in text
+    assert "x-api-key: •••" in text
+    assert "put it in before you run it" in text
+    mail = await desk.owe("c", channel="mail", url="x@y.example")
+    assert (await desk.operator.get(f"/deliveries/{mail}/curl")).status_code == 404

@@ -66,3 +66,20 @@ async def test_what_is_so_already_changes_nothing(desk: Office, words: Words) ->
 
 async def test_no_endpoints_are_told_too(desk: Office, words: Words) -> None:
     assert "No endpoint yet" in words(await desk.operator.get("/endpoints"))
+
+
+async def test_a_new_signing_secret_is_shown_once(desk: Office, words: Words) -> None:
+    id_ = await desk.owe(owner="acme")
+    async with desk.ringback.transaction() as session:
+        old = await desk.ringback.signing_secret(session, owner="acme")
+    asked = await desk.operator.get(f"/endpoints/{id_}/rotate")
+    assert "Of acme , for all of its endpoints" in words(asked)
+    answer = await desk.operator.submit(f"/endpoints/{id_}/rotate")
+    async with desk.ringback.transaction() as session:
+        new = await desk.ringback.signing_secret(session, owner="acme")
+        keys = await desk.ringback.keys(session, "acme")
+    assert new != old
+    assert new in answer.text
+    assert old not in answer.text
+    assert [key.retires_at is None for key in keys] == [True, False], "the old one signs for a while"
+    assert new not in (await desk.operator.get(f"/endpoints/{id_}/rotate")).text

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from ringback._types import State
-from ringback.console import _deliveries, _endpoints, _signing_in
+from ringback.console import _deliveries, _endpoints, _live, _overview, _replays, _signing_in
 
 Office = Any
 OpenOffice = Any
@@ -17,9 +17,13 @@ SECRET = "a-secret-that-nobody-guesses-0123456789"
 
 PAGES = [
     *("/", "/deliveries", "/deliveries/{id}", "/deliveries/{id}/replay", "/deliveries/{id}/cancel"),
+    *("/overview", "/deliveries/replay", "/deliveries/{id}/curl", "/endpoints/{id}/rotate"),
     *("/endpoints", "/endpoints/{id}/disable", "/endpoints/{id}/enable", "/sign-out", "/nothing/there"),
 ]
-ROUTES: list[Route] = [*_deliveries.routes, *_endpoints.routes, *_signing_in.routes]
+ROUTES: list[Route] = [
+    *(*_overview.routes, *_live.routes, *_replays.routes),
+    *(*_deliveries.routes, *_endpoints.routes, *_signing_in.routes),
+]
 
 
 def forms() -> list[str]:
@@ -141,7 +145,7 @@ async def test_t32_no_form_from_elsewhere_is_obeyed(office: Office) -> None:
     await office.attempt(await office.owe("other"), State.PENDING, counts=-1)
     await operator.sign_in()
     token, before = await operator.token("/deliveries"), await office.everything()
-    assert len(forms()) == 6
+    assert len(forms()) == 8
     for form in forms():
         for status in await unasked(operator, form.format(id=id_), token):
             assert status == 403, form

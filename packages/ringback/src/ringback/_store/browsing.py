@@ -1,4 +1,4 @@
-"""Statements that only read, for pages: deliveries by the leaf, one delivery whole, endpoints."""
+"""Statements that only read, for pages: one delivery whole, and endpoints."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, case, func, null, select
 
 from ringback._channels import HTTP
 from ringback._store import reports
-from ringback._store.reports import AttemptReport, DeliveryReport, Filter
+from ringback._store.reports import AttemptReport, DeliveryReport
 from ringback._store.tables import OPEN_STATES, deliveries, endpoints, in_state, targets
 from ringback._types import State
 
@@ -18,24 +18,12 @@ LOOK_BACK: Final = 2000
 SHOWN_ENDS: Final = 30
 
 _d = deliveries.c
-_REPORT = (
+REPORT = (
     _d.message_id, _d.owner, func.coalesce(targets.c.key, _d.idempotency_key), _d.channel, _d.callback,
     _d.destination, _d.url, _d.state, _d.attempts, _d.status_code, _d.verdict, _d.breach, _d.created_at,
     case((in_state(_d.state, State.PENDING), _d.due_at), else_=null()), _d.finished_at, _d.note,
 )  # fmt: skip
-_WITH_TARGETS = deliveries.join(targets, _d.target_id == targets.c.id, isouter=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """Some deliveries, the newest first, and the row ids from which the neighbouring leaves go on.
-
-    `newer` and `older` are None where nothing more is there.
-    """
-
-    deliveries: list[DeliveryReport]
-    newer: int | None
-    older: int | None
+WITH_TARGETS = deliveries.join(targets, _d.target_id == targets.c.id, isouter=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +62,6 @@ class EndpointReport:
     disabled_reason: str | None = None
 
 
-def browse(
-    connection: Connection, wanted: Filter, *, before: int | None, after: int | None, limit: int
-) -> Leaf:
-    """The newest deliveries that match; or those just `before` a row id, or just `after` one."""
-    statement = wanted.apply(select(_d.id, *_REPORT).select_from(_WITH_TARGETS)).limit(limit + 1)
-    if after is not None:
-        rows = connection.execute(statement.where(_d.id > after).order_by(_d.id)).all()
-        is_more = len(rows) > limit
-        shown = list(reversed(rows[:limit]))
-        newer, older = is_more, bool(shown)
-    else:
-        if before is not None:
-            statement = statement.where(_d.id < before)
-        rows = connection.execute(statement.order_by(_d.id.desc())).all()
-        shown = list(rows[:limit])
-        newer, older = before is not None and bool(shown), len(rows) > limit
-    return Leaf(
-        [DeliveryReport(*row[1:]) for row in shown],
-        newer=shown[0].id if newer else None,
-        older=shown[-1].id if older else None,
-    )
-
-
 def count_up_to(connection: Connection, states: Sequence[State], limit: int) -> dict[str, int]:
     """How many deliveries stand in each of these states, counted no further than to `limit`."""
     return {
@@ -107,11 +72,11 @@ def count_up_to(connection: Connection, states: Sequence[State], limit: int) -> 
 def open_dossier(connection: Connection, message_id: str) -> Dossier | None:
     """One delivery with its request and its attempts, by the id that receivers see."""
     columns = (_d.operation, _d.endpoint, _d.method, _d.headers, _d.body, _d.target_id, _d.sequence)
-    statement = select(*_REPORT, *columns).select_from(_WITH_TARGETS).where(_d.message_id == message_id)
+    statement = select(*REPORT, *columns).select_from(WITH_TARGETS).where(_d.message_id == message_id)
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
-    report = DeliveryReport(*row[: len(_REPORT)])
+    report = DeliveryReport(*row[: len(REPORT)])
     return Dossier(
         report=report,
         operation=row.operation,

@@ -1,12 +1,23 @@
 """Statements by which people steer: cancel, replay, enable, disable, prune, and what is still open."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import Connection, Float, Integer, bindparam, func, null, select, update
 
 from ringback._store.dialect import Dialect
 from ringback._store.tables import attempts, deliveries, endpoints, in_state
 from ringback._types import State
+
+ENDED_STATES: Final = (State.DELIVERED, State.DEAD, State.CANCELLED)
+
+_AGAIN: Final[Mapping[str, Any]] = {
+    "state": State.PENDING.value,
+    "step": 0,
+    "lapses": 0,
+    "trigger": "replay",
+    "finished_at": null(),
+}
 
 
 class OperationStore:
@@ -24,17 +35,12 @@ class OperationStore:
         )
         self._replay = (
             update(deliveries)
-            .where(this, in_state(d.state, State.DELIVERED, State.DEAD, State.CANCELLED))
-            .values(
-                state=State.PENDING.value,
-                due_at=now + bindparam("p_delay", type_=Float()),
-                step=0,
-                lapses=0,
-                trigger="replay",
-                finished_at=null(),
-            )
+            .where(this, in_state(d.state, *ENDED_STATES))
+            .values(**_AGAIN, due_at=now + bindparam("p_delay", type_=Float()))
             .returning(d.id)
         )
+        self._rows = dialect.batch("batch", {"id": int, "delay": float})
+        self._replay_all = self._replay_statement()
         self._enable, self._disable, self._disable_failing = self._endpoint_statements()
         self._due = select(func.count()).where(in_state(d.state, State.PENDING), d.due_at <= now)
         self._sending = select(func.count()).where(in_state(d.state, State.SENDING))
@@ -59,6 +65,12 @@ class OperationStore:
         """
         values = {"p_id": message_id, "p_delay": delay}
         return connection.execute(self._replay, values).scalar_one_or_none() is not None
+
+    def replay_all(self, connection: Connection, rows: Sequence[tuple[int, float]]) -> int:
+        """Send finished deliveries again, given by row id and the seconds until it is due; gives how many."""
+        if not rows:
+            return 0
+        return len(connection.execute(self._replay_all, self._rows.parameters(rows)).all())
 
     def enable(self, connection: Connection, owner: str, url: str) -> bool:
         """Call an endpoint again; what died meanwhile is for replay to send."""
@@ -90,6 +102,15 @@ class OperationStore:
             connection.execute(self._prune_attempts, {"ids": packed})
             connection.execute(self._prune, {"ids": packed})
         return len(ids)
+
+    def _replay_statement(self) -> Any:
+        d, batch = deliveries.c, self._rows
+        return (
+            update(deliveries)
+            .where(d.id == batch.c.id, in_state(d.state, *ENDED_STATES))
+            .values(**_AGAIN, due_at=self._dialect.now() + batch.c.delay)
+            .returning(d.id)
+        )
 
     def _endpoint_statements(self) -> tuple[Any, Any, Any]:
         e, now = endpoints.c, self._dialect.now()

@@ -87,13 +87,21 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which deliveries are meant: those that match all that is given. `states` empty means any."""
+    """Which deliveries are meant: those that match all that is given. `states` empty means any.
+
+    `endpoint` is a base URL as it was given; `destination` what deliveries queue under, or a part of it such
+    as a host; `error` a part of the words that say how the last attempt ended, in capitals or not.
+    `targets` are row ids.
+    """
 
     states: tuple[State, ...] = ()
     owner: str | None = None
     key: str | None = None
     channel: str | None = None
     endpoint: str | None = None
+    destination: str | None = None
+    error: str | None = None
+    targets: tuple[int, ...] | None = None
 
     def apply(self, statement: Select[Any]) -> Select[Any]:
         """Narrow a statement that joins deliveries and their targets."""
@@ -103,6 +111,15 @@ class Filter:
                 statement = statement.where(column == value)
         if self.key is not None:
             statement = statement.where(or_(targets.c.key == self.key, d.idempotency_key == self.key))
+        if self.targets is not None:
+            statement = statement.where(d.target_id.in_(self.targets))
+        if self.destination is not None:
+            is_whole = "://" in self.destination and " " in self.destination
+            part = d.destination.contains(self.destination.lower(), autoescape=True)
+            statement = statement.where(d.destination == self.destination if is_whole else part)
+        if self.error is not None:
+            words = func.lower(d.verdict).contains(self.error.lower(), autoescape=True)
+            statement = statement.where(words)
         return statement.where(in_state(d.state, *self.states)) if self.states else statement
 
 

@@ -11,7 +11,8 @@ from ringback._types import State
 
 __all__ = ["Choice"]
 
-_LONGEST = 255
+_LONGEST = 700
+_NARROWING = ("state", "owner", "key", "channel", "endpoint", "destination", "error")
 _DIGITS = 18
 # What no delivery can have, so that an endpoint that is gone shows nothing instead of everything.
 _NOBODY = ""
@@ -26,6 +27,8 @@ class Choice:
     key: str = ""
     channel: str = ""
     endpoint: str = ""
+    destination: str = ""
+    error: str = ""
     id: str = ""
     before: int | None = None
     after: int | None = None
@@ -42,6 +45,8 @@ class Choice:
             key=text.get("key", ""),
             channel=channel if channel in channels else "",
             endpoint=_reference(text.get("endpoint", "")),
+            destination=text.get("destination", ""),
+            error=text.get("error", ""),
             id=text.get("id", ""),
             before=_number(text.get("before", "")),
             after=_number(text.get("after", "")),
@@ -53,12 +58,25 @@ class Choice:
         if self.endpoint:
             owner, url = (endpoint.owner, endpoint.url) if endpoint else (None, _NOBODY)
         states = () if self.state is None else (self.state,)
-        return Filter(states, owner, self.key or None, self.channel or None, url)
+        return Filter(
+            states=states,
+            owner=owner,
+            key=self.key or None,
+            channel=self.channel or None,
+            endpoint=url,
+            destination=self.destination or None,
+            error=self.error or None,
+        )
 
     @property
     def is_narrow(self) -> bool:
         """Whether anything but a state was asked for."""
-        return any((self.owner, self.key, self.channel, self.endpoint, self.id))
+        return any((self.owner, self.key, self.channel, self.endpoint, self.destination, self.error, self.id))
+
+    def fields(self) -> list[tuple[str, str]]:
+        """The same as fields of a form, without the place in the list."""
+        values = ((name, getattr(self, name)) for name in _NARROWING)
+        return [(name, str(value)) for name, value in values if value]
 
     def query(self, **changes: Any) -> str:
         """The query of another list: this one with changes, from its beginning unless they say where."""

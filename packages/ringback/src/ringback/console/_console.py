@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ringback._errors import RingbackError
-from ringback.console import _deliveries, _endpoints, _files, _live, _overview, _signing_in
+from ringback.console import _deliveries, _endpoints, _files, _live, _overview, _replays, _signing_in
 from ringback.console._delays import Delays
 from ringback.console._desk import Desk
 from ringback.console._entrance import Entrance
@@ -100,6 +100,7 @@ class Console:
                 *_signing_in.routes,
                 *_overview.routes,
                 *_live.routes,
+                *_replays.routes,
                 *_deliveries.routes,
                 *_endpoints.routes,
             ],

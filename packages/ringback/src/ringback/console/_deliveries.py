@@ -13,13 +13,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ringback._store import browsing
-from ringback._store.browsing import Dossier, EndpointReport, Leaf
+from ringback._channels import HTTP
+from ringback._store import browsing, finding
+from ringback._store.browsing import Dossier, EndpointReport
+from ringback._store.finding import Leaf
+from ringback._store.operations import ENDED_STATES
 from ringback._types import State
 from ringback.console._choice import Choice
 from ringback.console._entrance import visit_of
+from ringback.console._foreign import MASK
 from ringback.console._rendering import page
-from ringback.console._request_text import Passage, answer_of, body_of, head_of
+from ringback.console._request_text import Passage, answer_of, body_of, curl_of, head_of
 
 if TYPE_CHECKING:
     from ringback._store.reports import AttemptReport
@@ -30,7 +34,6 @@ __all__ = ["routes"]
 ON_A_LEAF: Final = 50
 COUNTED: Final = (State.PENDING, State.WAITING, State.SENDING)
 COUNTED_UP_TO: Final = 1000
-FINISHED: Final = (State.DELIVERED, State.DEAD, State.CANCELLED)
 CANCELLABLE: Final = (State.PENDING, State.WAITING)
 
 logger = logging.getLogger("ringback.console")
@@ -55,7 +58,7 @@ async def list_(request: Request) -> Response:
     def work(connection: Connection) -> tuple[Leaf, dict[str, int], EndpointReport | None, bool]:
         endpoint = browsing.find_endpoint(connection, choice.endpoint) if choice.endpoint else None
         wanted = choice.filter(endpoint)
-        leaf = browsing.browse(connection, wanted, before=choice.before, after=choice.after, limit=ON_A_LEAF)
+        leaf = finding.browse(connection, wanted, before=choice.before, after=choice.after, limit=ON_A_LEAF)
         counts = browsing.count_up_to(connection, COUNTED, COUNTED_UP_TO)
         is_known = bool(_ID.fullmatch(choice.id)) and browsing.is_delivery(connection, choice.id)
         return leaf, counts, endpoint, is_known
@@ -72,6 +75,7 @@ async def list_(request: Request) -> Response:
         choice=choice,
         endpoint=endpoint,
         states=list(State),
+        can_replay=(choice.state or State.DEAD) in ENDED_STATES and bool(leaf.deliveries),
         channels=console.desk.channels,
         now=now,
     )
@@ -88,16 +92,36 @@ async def show(request: Request) -> Response:
         steps=list(reversed(_steps(dossier))),
         head=head_of(dossier),
         body=body_of(dossier),
-        can_replay=dossier.report.state in FINISHED,
+        can_replay=dossier.report.state in ENDED_STATES,
         can_cancel=dossier.report.state in CANCELLABLE,
         done=request.query_params.get("done", ""),
         now=now,
     )
 
 
+async def curl(request: Request) -> Response:
+    """The request as a command, signed now."""
+    console: Console = request.app.state.console
+    dossier, now = await _find(request)
+    report = dossier.report
+    if report.channel != HTTP:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    timestamp, signature = await console.desk.sign(report.owner, report.id, dossier.body)
+    command = curl_of(dossier, timestamp, signature or MASK)
+    return page(
+        request,
+        "curl.html",
+        dossier=dossier,
+        one=report,
+        command=command,
+        is_masked=MASK in (command or ""),
+        now=now,
+    )
+
+
 async def replay(request: Request) -> Response:
     """Say what a replay would do, and do it."""
-    return await _steer(request, "replay", FINISHED)
+    return await _steer(request, "replay", ENDED_STATES)
 
 
 async def cancel(request: Request) -> Response:
@@ -108,6 +132,7 @@ async def cancel(request: Request) -> Response:
 routes = [
     Route("/deliveries", list_),
     Route("/deliveries/{id}", show),
+    Route("/deliveries/{id}/curl", curl),
     Route("/deliveries/{id}/replay", replay, methods=["GET", "POST"]),
     Route("/deliveries/{id}/cancel", cancel, methods=["GET", "POST"]),
 ]

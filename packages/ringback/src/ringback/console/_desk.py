@@ -1,11 +1,13 @@
 """What the pages ask of the database, and what they change there, each in a transaction of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
 from ringback._channels import HTTP
+from ringback._signing import V1, sign
+from ringback._store import reports
 
 if TYPE_CHECKING:
     from ringback._ringback import Ringback
@@ -54,6 +56,15 @@ class Desk:
         async with self._ringback.transaction() as session:
             return await self._ringback.replay(session, id_)
 
+    async def replay_all(self, rows: Sequence[tuple[int, float]]) -> int:
+        """Send these again, given by row id and seconds from now; returns how many were still possible."""
+        ringback = self._ringback
+        operations = ringback._store.operations
+        async with ringback.transaction() as session:
+            return await ringback._callers.run_async(
+                session, lambda connection: operations.replay_all(connection, rows)
+            )
+
     async def cancel(self, id_: str) -> bool:
         """End a delivery before its next attempt."""
         async with self._ringback.transaction() as session:
@@ -61,13 +72,26 @@ class Desk:
 
     async def enable(self, owner: str, url: str) -> bool:
         """Call an endpoint again."""
-        operations = self._ringback._store.operations
-        async with self._ringback.engine.begin() as connection:
-            return await connection.run_sync(operations.enable, owner, url)
+        async with self._ringback.transaction() as session:
+            return await self._ringback.enable_endpoint(session, url, owner=owner)
 
-    async def disable(self, owner: str, url: str, reason: str) -> bool:
+    async def disable(self, owner: str, url: str, reason: str) -> None:
         """Call an endpoint no more."""
-        operations = self._ringback._store.operations
-        async with self._ringback.engine.begin() as connection:
-            await connection.run_sync(operations.disable, owner, url, reason)
-            return True
+        async with self._ringback.transaction() as session:
+            await self._ringback.disable_endpoint(session, url, owner=owner, reason=reason)
+
+    async def rotate(self, owner: str) -> str:
+        """The owner's new signing secret; the old one signs beside it for a day."""
+        async with self._ringback.transaction() as session:
+            return await self._ringback.rotate_secret(session, owner=owner)
+
+    async def sign(self, owner: str, id_: str, body: bytes) -> tuple[int, str | None]:
+        """The time and the signature of a request that leaves now; None while the owner has no secret."""
+        store, timestamp = self._ringback._store, int(self._ringback._now())
+
+        def work(connection: Connection) -> tuple[str, ...]:
+            has_one = any(key.kind == V1 for key in reports.list_keys(connection, owner=owner))
+            return store.keys.signing(connection, [owner])[owner] if has_one else ()
+
+        secrets, _ = await self.read(work)
+        return timestamp, sign(secrets, id_, timestamp, body) if secrets else None

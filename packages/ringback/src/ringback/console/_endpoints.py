@@ -75,8 +75,20 @@ async def enable(request: Request) -> Response:
     return await _switch(request, "enable")
 
 
+async def rotate(request: Request) -> Response:
+    """Say what a new signing secret would do, make it, and show it once."""
+    console: Console = request.app.state.console
+    endpoint, operator = await _find(request), visit_of(request).operator
+    secret = None
+    if request.method == "POST":
+        secret = await console.desk.rotate(endpoint.owner)
+        logger.info("%s: rotate the secret of owner %r from the console", operator, endpoint.owner)
+    return page(request, "rotate.html", endpoint=endpoint, secret=secret, is_possible=secret is None)
+
+
 routes = [
     Route("/endpoints", list_),
+    Route("/endpoints/{reference}/rotate", rotate, methods=["GET", "POST"]),
     Route("/endpoints/{reference}/disable", disable, methods=["GET", "POST"]),
     Route("/endpoints/{reference}/enable", enable, methods=["GET", "POST"]),
 ]
@@ -84,12 +96,7 @@ routes = [
 
 async def _switch(request: Request, what: str) -> Response:
     console: Console = request.app.state.console
-    reference, root = request.path_params["reference"], request.scope["root_path"]
-    if not _REFERENCE.fullmatch(reference):
-        raise HTTPException(HTTPStatus.NOT_FOUND)
-    endpoint, _ = await console.desk.read(lambda connection: browsing.find_endpoint(connection, reference))
-    if endpoint is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
+    endpoint, root = await _find(request), request.scope["root_path"]
     owner, url, operator = endpoint.owner, endpoint.url, visit_of(request).operator
     is_possible = (what == "enable") == (endpoint.disabled_at is not None)
     if request.method == "POST" and is_possible:
@@ -97,7 +104,7 @@ async def _switch(request: Request, what: str) -> Response:
             await console.desk.disable(owner, url, f"disabled by {operator} in the console")
         else:
             await console.desk.enable(owner, url)
-        logger.info("%s: %s endpoint %s from the console", operator, what, reference)
+        logger.info("%s: %s endpoint %s from the console", operator, what, endpoint.reference)
         return RedirectResponse(f"{root}/endpoints?done={what}", HTTPStatus.SEE_OTHER)
     open_count, now = await console.desk.read(
         lambda connection: browsing.count_open(connection, owner, url, limit=COUNTED_UP_TO)
@@ -113,3 +120,14 @@ async def _switch(request: Request, what: str) -> Response:
         is_possible=is_possible,
         now=now,
     )
+
+
+async def _find(request: Request) -> EndpointReport:
+    console: Console = request.app.state.console
+    reference = request.path_params["reference"]
+    if not _REFERENCE.fullmatch(reference):
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    endpoint, _ = await console.desk.read(lambda connection: browsing.find_endpoint(connection, reference))
+    if endpoint is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return endpoint

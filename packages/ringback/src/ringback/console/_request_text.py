@@ -1,5 +1,6 @@
 """What was sent and what was answered, as text: each field, each byte, and no secret among them."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from ringback._verdict import EXCERPT_BYTES
 from ringback.console._foreign import MASK, foreign, masked, masked_fields, masked_url
 from ringback.console._json_text import pretty_json
 
-__all__ = ["Head", "Passage", "answer_of", "body_of", "head_of"]
+__all__ = ["Head", "Passage", "answer_of", "body_of", "curl_of", "head_of"]
 
 _SHOWN: Final = 64 * 1024
 
@@ -72,6 +73,29 @@ def answer_of(attempt: AttemptReport) -> Passage | None:
     passage = _passage(attempt.response, size)
     is_cut = size >= EXCERPT_BYTES
     return None if passage is None else Passage(passage.text, size, is_cut, passage.is_json)
+
+
+def curl_of(dossier: Dossier, timestamp: int, signature: str) -> str | None:
+    """A command that sends the request once more, signed now; None where its body may not be shown whole."""
+    try:
+        text = dossier.body.decode()
+    except UnicodeDecodeError:
+        return None
+    if masked(text) != text or not text.replace("\n", "").isprintable():
+        return None
+    sent = [
+        *masked_fields(dossier.headers),
+        ("webhook-id", dossier.report.id),
+        ("webhook-timestamp", str(timestamp)),
+        ("webhook-signature", signature),
+        ("user-agent", USER_AGENT),
+    ]
+    parts = [f"curl --include --max-time 20 --request {shlex.quote(dossier.method)}"]
+    parts += [f"--header {shlex.quote(f'{name}: {value}')}" for name, value in sent]
+    if text:
+        parts.append(f"--data-binary {shlex.quote(text)}")
+    parts.append(shlex.quote(masked_url(dossier.report.url)))
+    return " \\\n  ".join(parts)
 
 
 def _passage(text: str, size: int) -> Passage | None:
