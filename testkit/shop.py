@@ -34,12 +34,28 @@ class Front:
     app: Any = None
     trouble: Trouble | None = None
     seen: list[tuple[str, str]] = field(default_factory=list)
+    busy: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the trouble answer, if there is any; otherwise the service."""
         self.seen.append((scope["method"], scope["path"]))
-        answer = await self.trouble(Request(scope, receive)) if self.trouble else None
-        await (answer or self.app)(scope, receive, send)
+        self.busy += 1
+        try:
+            answer = await self.trouble(Request(scope, receive)) if self.trouble else None
+            await (answer or self.app)(scope, receive, send)
+        finally:
+            self.busy -= 1
+
+    async def close(self) -> None:
+        """Let nobody in any more, and wait until those who are inside have left, as a server does."""
+
+        async def closed(_request: Request) -> Response:
+            return Response(status_code=503)
+
+        self.trouble = closed
+        async with asyncio.timeout(15):
+            while self.busy:  # noqa: ASYNC110 - each takes itself out
+                await asyncio.sleep(0.01)
 
     def count(self, method: str, beginning: str) -> int:
         """How many requests have come whose path begins like this."""
@@ -174,6 +190,7 @@ async def open_shop(database_url: str, data_dir: Path, **settings: Any) -> Async
         front.app = app = create_app(Settings(database_url=database_url, data_dir=data_dir, **values))
         async with app.router.lifespan_context(app):
             yield Shop(url, app, front, browser, receiver)
+            await front.close()
 
 
 def _external(receiver: Receiver) -> FastAPI:

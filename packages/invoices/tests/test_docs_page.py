@@ -87,3 +87,67 @@ def test_the_copied_files_are_those_of_the_named_version() -> None:
 async def test_the_icon_is_ours(service: Any) -> None:
     answer = await service.client.get("/favicon.ico", follow_redirects=True)
     assert answer.headers["content-type"] == "image/svg+xml"
+
+
+async def test_a_test_callback_is_sent_from_the_callbacks_tab_with_the_accounts_key(
+    start_service: Any, browser: Browser, ringback_receivers: Any
+) -> None:
+    receiver = ringback_receivers("ok", "wrong-shape")
+    complaints: list[str] = []
+    async with start_service(callback_allow_networks=["127.0.0.0/8"]) as service:
+        async with service.app.state.sessions.begin() as session:
+            opened = await open_account(session, service.app.state.ringback, "acme")
+        context = await browser.new_context(viewport={"width": 1280, "height": 1000})
+        page = await context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console", lambda one: complaints.append(one.text) if "Content Security" in one.text else None
+        )
+        await page.goto(f"{service.client.base_url}/docs")
+        operation = page.locator("#operations-invoices-create_invoice_invoices__post")
+        await operation.get_by_role("button", name="POST /invoices/ Create Invoice").first.click()
+        await operation.get_by_text("Callbacks", exact=True).click()
+        panel = operation.locator(".callback-test")
+        await panel.get_by_label("Your receiver’s URL").fill(f"{receiver.url}/events")
+
+        await panel.get_by_role("button", name="Send test").click()
+        await expect(panel.get_by_role("alert")).to_contain_text("Give your key under “Authorize”")
+        await page.get_by_role("button", name="Authorize").first.click()
+        await page.get_by_label("auth-bearer-value").fill(opened.api_key)
+        await page.get_by_role("button", name="Apply credentials").click()
+        await page.get_by_role("button", name="Close").click()
+
+        await panel.get_by_role("button", name="Send test").click()
+        await expect(panel.get_by_role("status")).to_contain_text("✓ Answered 200 as documented.")
+        await expect(panel.locator("pre")).to_contain_text("POST http://127.0.0.1")
+        await expect(panel.locator("pre")).to_contain_text("webhook-id: msg_test_")
+        await panel.get_by_role("button", name="Send test").click()
+        await expect(panel.get_by_role("status")).to_contain_text("✗ Answered 200, not as documented.")
+        await expect(panel.get_by_role("status")).to_contain_text('$: is not of type "object"')
+        await context.close()
+    assert complaints == []
+    first, second = receiver.requests
+    verify = Receiver(opened.signing_secret).verify
+    for request in (first, second):
+        assert verify(request.headers, request.body, "/events/invoices/test").is_test
+
+
+async def test_a_test_callback_takes_a_key_that_may_manage(
+    start_service: Any, ringback_receiver: Any
+) -> None:
+    wanted = {
+        "path": "/invoices/",
+        "method": "post",
+        "callback": "invoice_notification",
+        "url": ringback_receiver.url,
+    }
+    async with start_service(callback_allow_networks=["127.0.0.0/8"]) as service:
+        open_mode = await service.client.post("/callback-tests", json=wanted)
+        foreign = await service.client.post("/callback-tests", json=wanted, headers={"Host": "evil.example"})
+        async with service.app.state.sessions.begin() as session:
+            await open_account(session, service.app.state.ringback, "acme")
+        without = await service.client.post("/callback-tests", json=wanted)
+    assert (open_mode.status_code, open_mode.json()["good"]) == (200, True)
+    assert foreign.status_code == 403
+    assert (without.status_code, without.headers["content-type"]) == (401, "application/problem+json")
+    assert len(ringback_receiver.requests) == 1

@@ -82,6 +82,11 @@ class MailServer:
     drop_at_quit: bool = False
     busy: asyncio.Event | None = None
 
+    @property
+    def url(self) -> str:
+        """What INVOICES_SMTP_URL says to reach it."""
+        return f"smtp://localhost:{self.port}"
+
     async def handle_MAIL(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -126,7 +131,7 @@ class MailServer:
 Serve = Callable[..., Any]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mail_server(authority: trustme.CA) -> Serve:
     """`async with mail_server(tls="starttls" | "smtps" | None, login=…, name=…) as server`."""
 

@@ -55,7 +55,7 @@ async def test_the_connection_is_encrypted_and_the_login_is_said(
 
 @pytest.mark.parametrize("scheme", ["smtp+starttls", "smtps"])
 @pytest.mark.parametrize("fault", ["unknown authority", "other name"])
-async def test_a_certificate_that_proves_nothing_stops_the_mail(
+async def test_f76_a_certificate_that_proves_nothing_stops_the_mail(
     mail: Make, mail_server: Serve, trust: ssl.SSLContext, scheme: str, fault: str
 ) -> None:
     tls = scheme.removeprefix("smtp+")
@@ -114,7 +114,7 @@ REFUSALS: list[tuple[dict[str, str], State]] = [
 
 
 @pytest.mark.parametrize(("behaviour", "state"), REFUSALS)
-async def test_refused_for_good_and_refused_for_now_are_told_apart(
+async def test_f76_refused_for_good_and_refused_for_now_are_told_apart(
     mail: Make, mail_server: Serve, behaviour: dict[str, str], state: State
 ) -> None:
     (answer,) = behaviour.values()
@@ -123,7 +123,7 @@ async def test_refused_for_good_and_refused_for_now_are_told_apart(
     assert outcome == Outcome(state, f"localhost:{server.port} answered {answer}")
 
 
-async def test_a_connection_lost_after_the_data_is_tried_again_under_the_same_id(
+async def test_f76_a_connection_lost_after_the_data_is_tried_again_under_the_same_id(
     mail: Make, mail_server: Serve
 ) -> None:
     async with mail_server(drop_after_data=True) as server:
@@ -142,7 +142,7 @@ async def test_how_a_server_takes_its_leave_changes_nothing(mail: Make, mail_ser
     assert len(server.received) == 1
 
 
-async def test_a_server_that_hangs_is_left_at_the_deadline(mail: Make, mail_server: Serve) -> None:
+async def test_f76_a_server_that_hangs_is_left_at_the_deadline(mail: Make, mail_server: Serve) -> None:
     busy = asyncio.Event()
     async with mail_server(busy=busy) as server:
         outcome = await sender("smtp", server.port, deadline=0.2).send(mail())
@@ -151,7 +151,7 @@ async def test_a_server_that_hangs_is_left_at_the_deadline(mail: Make, mail_serv
     assert server.received == []
 
 
-async def test_a_server_that_is_not_there_is_tried_again(mail: Make, mail_server: Serve) -> None:
+async def test_f76_a_server_that_is_not_there_is_tried_again(mail: Make, mail_server: Serve) -> None:
     async with mail_server() as server:
         port = server.port
     outcome = await sender("smtp", port).send(mail())

@@ -145,7 +145,7 @@ def test_file_names_are_plain(text: str, stem: str) -> None:
     assert file_stem(text) == stem
 
 
-def test_ten_thousand_lines_are_refused_and_not_typeset(invoice: Make) -> None:
+def test_f77_ten_thousand_lines_are_refused_and_not_typeset(invoice: Make) -> None:
     with pytest.raises(PdfRefused, match=f"10000 lines; a PDF takes {MOST_LINES} at most"):
         view(invoice(lines=(PdfLine("x", 100),) * 10_000))
 
@@ -179,12 +179,12 @@ async def test_a_child_makes_the_same_bytes(invoice: Make) -> None:
     assert await render(invoice()) == render_invoice(invoice())
 
 
-async def test_what_takes_too_long_is_stopped(invoice: Make) -> None:
+async def test_f77_what_takes_too_long_is_stopped(invoice: Make) -> None:
     with pytest.raises(PdfTimeout, match=r"'2expen51ve' took more than 0\.001 s"):
         await Renderer(deadline=0.001).render(invoice())
 
 
-async def test_what_takes_too_much_memory_is_stopped(invoice: Make) -> None:
+async def test_f77_what_takes_too_much_memory_is_stopped(invoice: Make) -> None:
     with pytest.raises(PdfFailed, match="the typesetter ended with"):
         await Renderer(memory=64 << 20).render(invoice())
 
