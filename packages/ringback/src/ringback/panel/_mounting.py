@@ -10,6 +10,7 @@ from fastapi.params import Depends as Dependency
 from pydantic import BaseModel, Field
 
 from ringback._errors import Blocked, RingbackError
+from ringback._message import encode_head
 from ringback._urls import MAX_URL_LENGTH, Url
 from ringback.panel._allowances import Allowances
 from ringback.panel._injecting import ScriptInPage
@@ -143,10 +144,11 @@ def _spend(trier: Trier, owners: Allowances, hosts: Allowances, owner: str, base
 
 def _result(trial: Trial) -> TestResult:
     request, told = trial.request, trial.told
+    _, *lines = encode_head(request).decode("latin-1").rstrip().split("\r\n")
     sent = SentRequest(
         method=request.method,
         url=str(request.url),
-        headers=[("host", request.url.authority), *request.headers],
+        headers=[(name.lower(), value) for name, _, value in (line.partition(": ") for line in lines)],
         body=request.body.decode("utf-8", "replace"),
     )
     return TestResult(
