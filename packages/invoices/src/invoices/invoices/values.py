@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJso
 from pydantic_core import PydanticCustomError
 
 from invoices.invoices import money
+from invoices.invoices.card_numbers import card_number_in
 
 __all__ = [
     "MISSING",
@@ -50,6 +51,16 @@ def one_line(text: str) -> str:
 def _several_lines(text: str) -> str:
     if any(unicodedata.category(letter) in _UNPRINTABLE for letter in text if letter != "\n"):
         raise _refuse("several_lines", "must not contain control characters other than line feeds")
+    return text
+
+
+def _without_card_number(text: str) -> str:
+    if (ending := card_number_in(text)) is not None:
+        raise _refuse(
+            "card_number",
+            f"must not contain a card number, and what ends in {ending} is like one: customers give theirs "
+            "to the payment provider alone. If it is something else, write a letter directly before it",
+        )
     return text
 
 
@@ -119,7 +130,7 @@ def _currency(code: str) -> str:
     return code
 
 
-Line = Annotated[str, AfterValidator(one_line)]
+Line = Annotated[str, AfterValidator(one_line), AfterValidator(_without_card_number)]
 InvoiceId = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_identifier)]
 Amount = Annotated[
     Decimal,
@@ -139,7 +150,7 @@ Currency = Annotated[
     AfterValidator(_currency),
     WithJsonSchema({"type": "string", "enum": sorted(money.EXPONENTS)}),
 ]
-Text = Annotated[str, AfterValidator(_several_lines)]
+Text = Annotated[str, AfterValidator(_several_lines), AfterValidator(_without_card_number)]
 Quantity = _numeric(partial(_number, decimals=6), least=0, most=10**money.MAX_DIGITS - 1)
 Price = _numeric(partial(_number, decimals=6, signed=True), least=None, most=10**money.MAX_DIGITS - 1)
 TaxRate = _numeric(partial(_number, decimals=4, most=100), least=0, most=100)
