@@ -2,6 +2,7 @@
 
 import random
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ringback._openapi.schemas import Schema
-from ringback.kit._examples import declared_examples, example, variations
+from ringback.kit._examples import declared_examples, example, merged, variations
 from ringback.kit._patterns import text_for_pattern
 
 TREE = {
@@ -138,3 +139,33 @@ def test_a_schema_that_only_leads_to_itself_is_given_up_soon() -> None:
     }
     with pytest.raises(ValueError, match="no value was found"):
         example(Schema({"$ref": "#/components/schemas/A", "components": {"schemas": {"A": node}}}))
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 10**12},
+        {"type": "string", "pattern": "^(a{300}){300}$"},
+        {"type": "string", "pattern": "^(a+)+(?!)$", "minLength": 60},
+        {"type": "array", "minItems": 10**12},
+        {"type": "object", "minProperties": 10**12},
+        {"type": "integer", "minimum": 10, "maximum": 1},
+    ],
+)
+def test_no_schema_takes_memory_or_time_without_end(schema: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no value was found"):
+        example(Schema(schema))
+
+
+@pytest.mark.timeout(10)
+def test_schemas_that_are_taken_together_again_and_again_are_seen_once_each() -> None:
+    names = [f"S{number}" for number in range(40)]
+    schemas: dict[str, Any] = {
+        name: {"allOf": [{"$ref": f"#/components/schemas/{after}"}] * 2} for name, after in pairwise(names)
+    }
+    schemas[names[-1]] = {"type": "string", "maxLength": 10**12}
+    root = {"$ref": "#/components/schemas/S0", "components": {"schemas": schemas}}
+    assert merged(root, root) == {"type": "string", "maxLength": 10**12}
+    schemas[names[-1]] = {"allOf": [{"$ref": "#/components/schemas/S0"}], "type": "boolean"}
+    assert merged(root, root) == {"type": "boolean"}

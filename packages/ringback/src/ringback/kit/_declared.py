@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from ringback._contract import Contract, build_contract
 from ringback._errors import RingbackError
@@ -12,6 +12,10 @@ from ringback._openapi.references import DanglingReference, bundle, follow
 from ringback._sources import Source
 
 __all__ = ["Declared", "NoSuchCallback", "choose", "names_of", "schema_of_source"]
+
+
+_DEEPEST: Final = 4
+_MOST_CHOICES: Final = 16
 
 
 class NoSuchCallback(RingbackError):
@@ -78,7 +82,7 @@ def schema_of_source(document: Mapping[str, Any], place: Place, source: Source) 
     try:
         found = _declared_schema(document, place, source)
         for token in source.pointer:
-            found = _step(document, found, token)
+            found = _step(document, found, token, _DEEPEST)
         return bundle(document, found) if isinstance(found, Mapping) else {}
     except DanglingReference:
         return {}
@@ -141,10 +145,10 @@ def _first_answer(place: Place) -> Any:
     return next((node for code, node in responses.items() if str(code).startswith("2")), None)
 
 
-def _step(document: Mapping[str, Any], schema: Any, token: str) -> Any:
+def _step(document: Mapping[str, Any], schema: Any, token: str, depth: int) -> Any:
     """The schema one token of a JSON Pointer further; None where it is not declared."""
     schema = follow(document, schema)
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, Mapping) or not depth:
         return None
     properties = schema.get("properties") or {}
     if token in properties:
@@ -152,5 +156,5 @@ def _step(document: Mapping[str, Any], schema: Any, token: str) -> Any:
     if token.isdecimal() and "items" in schema:
         return schema["items"]
     inner = [part for word in ("allOf", "anyOf", "oneOf") for part in schema.get(word) or []]
-    found = (_step(document, part, token) for part in inner)
+    found = (_step(document, part, token, depth - 1) for part in inner[:_MOST_CHOICES])
     return next((part for part in found if part is not None), None)

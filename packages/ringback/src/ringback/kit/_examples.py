@@ -15,6 +15,7 @@ _SHALLOW: Final = 2
 _DEEP: Final = 6
 _DEEPEST: Final = 24
 _MOST_PARTS: Final = 5000
+_LONGEST: Final = 20_000
 _MINIMAL, _FULL = 0, 1
 _FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
     "date-time": ("2026-03-01T09:30:00Z", "1999-12-31T23:59:59.123456+02:00"),
@@ -49,7 +50,7 @@ def variations(schema: Schema, most: int = 12) -> list[Any]:
         value = _made(schema, seed)
         if value is not _NONE:
             found.setdefault(json.dumps(value, sort_keys=True), value)
-        if len(found) >= most:
+        if len(found) >= most or (not found and seed > most):
             break
     if not found:
         raise ValueError(_CANNOT)
@@ -67,7 +68,7 @@ def declared_examples(schema: Schema) -> list[Any]:
 def merged(root: Mapping[str, Any], node: Any) -> dict[str, Any]:
     """A schema with its reference followed and its ``allOf`` taken together."""
     result: dict[str, Any] = {}
-    for part in _parts(root, node, 0):
+    for part in _parts(root, node):
         for word, value in part.items():
             if word == "required":
                 result[word] = list(dict.fromkeys([*result.get(word, []), *value]))
@@ -90,19 +91,25 @@ def _all(schema: Schema) -> Iterator[Any]:
 def _made(schema: Schema, seed: int) -> Any:
     try:
         value = _Maker(schema.text, seed).make(schema.text, "value", 0)
-    except (_TooDeep, DanglingReference, ValueError, TypeError, KeyError, IndexError):
+    except (_TooDeep, DanglingReference, ArithmeticError, ValueError, TypeError, LookupError):
         return _NONE
     return value if schema.breach(value) is None else _NONE
 
 
-def _parts(root: Mapping[str, Any], node: Any, hops: int) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(node, Mapping) or hops > _DEEPEST:
-        return
-    if isinstance(node.get("$ref"), str):
-        yield from _parts(root, look_up(root, node["$ref"]), hops + 1)
-    for part in node.get("allOf") or []:
-        yield from _parts(root, part, hops + 1)
-    yield {word: value for word, value in node.items() if word not in {"$ref", "allOf", "components"}}
+def _parts(root: Mapping[str, Any], node: Any) -> Iterator[Mapping[str, Any]]:
+    """The schema and all that it takes together, the outermost last; never one reference twice."""
+    seen: set[str] = set()
+    found: list[Mapping[str, Any]] = []
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Mapping):
+            found.append({w: v for w, v in part.items() if w not in {"$ref", "allOf", "components"}})
+            waiting += part.get("allOf") or []
+            if isinstance(part.get("$ref"), str) and part["$ref"] not in seen:
+                seen.add(part["$ref"])
+                waiting.append(look_up(root, part["$ref"]))
+    yield from reversed(found)
 
 
 class _TooDeep(Exception):
@@ -182,12 +189,9 @@ class _Maker:
                     if name in required:
                         raise
         more = schema.get("additionalProperties", True)
-        least = max(
-            schema.get("minProperties", 0), len(made) + (not properties and self._wants_optional(depth))
-        )
-        names = [name for name in required if name not in made] or [
-            f"more{i}" for i in range(least - len(made))
-        ]
+        wants_more = int(not properties and self._wants_optional(depth))
+        least = min(max(schema.get("minProperties", 0) - len(made), wants_more), self._left + 1)
+        names = [name for name in required if name not in made] or [f"more{i}" for i in range(least)]
         for name in names if more is not False else []:
             made[name] = self.make(more if isinstance(more, Mapping) else {"type": "string"}, name, depth + 1)
         return made
@@ -225,6 +229,8 @@ class _Maker:
 
     def _text(self, schema: dict[str, Any], name: str) -> str:
         least, most = schema.get("minLength", 0), schema.get("maxLength")
+        if least > _LONGEST:
+            raise ValueError(_CANNOT)
         if "pattern" in schema:
             found = text_for_pattern(schema["pattern"], self._chance, least)
             if found is None:
@@ -232,7 +238,8 @@ class _Maker:
             return found
         if schema.get("format") in _FORMATS:
             return str(self._pick(_FORMATS[schema["format"]]))
-        shortest, longest = "x" * least, (name * (1 + (most or 0) // max(1, len(name))))[:most]
+        end = min(most or 0, _LONGEST)
+        shortest, longest = "x" * least, (name * (1 + end // max(1, len(name))))[:end]
         text = str(self._pick([name, shortest, *([longest] if most else []), *_TEXTS]))
         return str(text + "x" * (least - len(text)))[:most]
 

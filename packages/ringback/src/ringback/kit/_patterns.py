@@ -1,36 +1,50 @@
 """A text that a regular expression accepts."""
 
+import contextlib
 import random
 import re
 from collections.abc import Callable
 from typing import Any
 
+from ringback._openapi.schemas import InvalidSchema, Schema
+
 __all__ = ["text_for_pattern"]
 
 _MOST_REPEATS = 64
+_LONGEST = 10_000
 _PRINTABLE = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_ .,:;/@#!"
 _CLASSES = {"CATEGORY_DIGIT": "0123456789", "CATEGORY_SPACE": " ", "CATEGORY_WORD": "abcxyz019_"}
+
+
+class _TooLong(Exception):
+    """The text would have no end worth waiting for."""
 
 
 def text_for_pattern(pattern: str, chance: random.Random, least: int = 0) -> str | None:
     """A text that `pattern` finds itself in, at least `least` long where it can be; None where none is known.
 
-    Look-around and backreferences are not followed; whoever asks validates the text anyway.
+    Look-around and backreferences are not followed: then the text may not match, and None is returned.
     """
     try:
         parsed = re._parser.parse(pattern)  # type: ignore[attr-defined]  # the one reader of re's grammar
-        compiled = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
+        matches = Schema({"pattern": pattern})  # not re: that can take for ever over a pattern
+    except (re.error, RecursionError, OverflowError, InvalidSchema):
         return None
-    for extra in (0, least, 1):
-        text = _write(parsed, chance, extra)
-        if len(text) >= least and compiled.search(text):
-            return text
+    for extra in (0, min(least, _MOST_REPEATS), 1):
+        with contextlib.suppress(_TooLong):
+            text = _write(parsed, chance, extra)
+            if len(text) >= least and matches.breach(text) is None:
+                return text
     return None
 
 
 def _write(parts: Any, chance: random.Random, extra: int) -> str:
-    return "".join(_one(str(code), value, chance, extra) for code, value in parts)
+    text = ""
+    for code, value in parts:
+        text += _one(str(code), value, chance, extra)
+        if len(text) > _LONGEST:
+            raise _TooLong
+    return text
 
 
 def _one(code: str, value: Any, chance: random.Random, extra: int) -> str:
@@ -52,8 +66,10 @@ def _one(code: str, value: Any, chance: random.Random, extra: int) -> str:
 
 def _repeat(value: Any, chance: random.Random, extra: int) -> str:
     low, high, inner = value
-    times = min(int(high), int(low) + extra, int(low) + _MOST_REPEATS)
-    return "".join(_write(inner, chance, 0) for _ in range(times))
+    times = min(int(high), int(low) + extra)
+    if times > _LONGEST:
+        raise _TooLong
+    return _write(list(inner) * times, chance, 0)
 
 
 def _member(members: Any, chance: random.Random) -> str:

@@ -189,13 +189,16 @@ def _from_query(
     return found
 
 
-def _annotation(schema: Mapping[str, Any], is_repeated: bool) -> str:
+def _annotation(schema: Mapping[str, Any], is_repeated: bool, depth: int = 4) -> str:
     """The type of a parameter; what has no simple one stays the text that arrives."""
     node = merged(schema, schema)
     branches = [merged(schema, branch) for branch in node.get("anyOf") or node.get("oneOf") or []]
+    if not depth:
+        return "str"
     if branches:
         plain = [branch for branch in branches if branch.get("type") != "null"]
-        inner = _annotation({**plain[0], "components": schema.get("components", {})}, is_repeated)
+        first = {**(plain or branches)[0], "components": schema.get("components", {})}
+        inner = _annotation(first, is_repeated, depth - 1)
         return f"{inner} | None" if len(plain) < len(branches) and len(plain) == 1 else inner
     kind = node.get("type")
     kinds = [kind] if isinstance(kind, str) else [k for k in kind or ["string"] if k != "null"]
@@ -203,7 +206,9 @@ def _annotation(schema: Mapping[str, Any], is_repeated: bool) -> str:
     if values and all(isinstance(value, str) for value in values):
         return f"Literal[{', '.join(literal(value) for value in values)}]"
     if kinds[0] == "array":
-        inner = _annotation({"components": schema.get("components", {}), **(node.get("items") or {})}, False)
+        inner = _annotation(
+            {"components": schema.get("components", {}), **(node.get("items") or {})}, False, depth - 1
+        )
         return f"list[{inner}]" if is_repeated else "str"
     return (
         _TEXTS.get(str(node.get("format")), "str") if kinds[0] == "string" else _SCALARS.get(kinds[0], "str")
