@@ -75,9 +75,12 @@ class Audit:
     _targets: dict[int, list[Copy]] = field(default_factory=lambda: defaultdict(list))
     _disabled: dict[tuple[str, str], bool] = field(default_factory=lambda: defaultdict(bool))
     _seen: int = 0
+    _actors: dict[str, Actor] = field(default_factory=dict)
+    _recorded_until: dict[str, float] = field(default_factory=dict)
 
-    def look(self, actor: Actor, began: float) -> None:
-        """Read what this process has just committed in a transaction that began then."""
+    def look(self, actor: Actor, began: float, asked: float) -> None:
+        """Read what this process has just committed, in a transaction that it asked for and began then."""
+        self._actors[actor.name] = actor
         rows = self.reader.execute("SELECT * FROM history WHERE n > ? ORDER BY n", (self._seen,)).fetchall()
         ended: set[int] = set()
         for row in rows:
@@ -95,6 +98,7 @@ class Audit:
                     ended.add(copy.target)
         if actor.name.startswith("worker"):
             self._check_promoted(ended)
+            self._recorded_until[actor.name] = asked
 
     def _made(self, row: Any) -> None:
         names = (row["owner"], row["endpoint"])
@@ -173,10 +177,19 @@ class Audit:
         elif copy.lease_until < self.world.highest() and row["is_now"] in ("pending", "dead"):
             copy.lapses += 1
             self.world.note("", f"{copy.message_id}: attempt {number} is given up")
+            self._check_unrecorded(copy, holder, number)
         elif recorded:
             self._fault(copy, actor, f"due again {row['due_at'] - began:.3f} s after {ending}")
         else:
             self._fault(copy, actor, f"{row['is_now']} while {holder} was at attempt {number}: {ending}")
+
+    def _check_unrecorded(self, copy: Copy, holder: str, number: int) -> None:
+        """Who lives, knows how an attempt ended and commits, must have recorded that."""
+        ending = self.receivers.endings.get((copy.id, number, holder))
+        apart = holder in self.receivers.unstorable_for  # it may have recorded the one and not yet the other
+        alive = self._actors[holder].alive and not apart
+        if alive and ending is not None and ending.at < self._recorded_until.get(holder, 0.0):
+            self._fault(copy, self._actors[holder], f"has forgotten: {ending}")
 
     def _check_promoted(self, ended: set[int]) -> None:
         for target in ended:

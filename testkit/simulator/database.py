@@ -108,17 +108,18 @@ class Line:
 
     place: Place
     actor: Actor
-    on_commit: Callable[[Actor, float], None]
+    on_commit: Callable[[Actor, float, float], None]
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Spoken]:
         """A transaction that is committed at the end, if nothing is in the way."""
+        asked = self.actor.world.elapsed
         connection = await self._begun()
         try:
             began = self.actor.world.now()
             connection.execution_options(actor=self.actor)
             yield Spoken(connection)
-            await self._commit(connection, began)
+            await self._commit(connection, began, asked)
         finally:
             connection.close()  # which takes back what was not committed
 
@@ -141,7 +142,7 @@ class Line:
             else:
                 return connection
 
-    async def _commit(self, connection: Connection, began: float) -> None:
+    async def _commit(self, connection: Connection, began: float, asked: float) -> None:
         actor, world = self.actor, self.actor.world
         actor.may_die(world.odds.dies_at_commit)
         await actor.sleep(world.rng.uniform(0.0005, 0.004))
@@ -149,7 +150,7 @@ class Line:
             world.note(actor.name, "cannot commit")
             raise database_error("disk I/O error")
         connection.commit()
-        self.on_commit(actor, began)
+        self.on_commit(actor, began, asked)
         if world.happens(world.odds.commit_unheard):
             world.note(actor.name, "does not hear that it has committed")
             raise database_error("disk I/O error")

@@ -37,6 +37,7 @@ class Ending:
 
     claimed: Claimed
     verdict: Verdict
+    at: float
     cut_off: bool = False
 
     def explains(self, state: str, step: int) -> bool:
@@ -67,6 +68,7 @@ class Receivers:
     answered: Counter[int] = field(default_factory=Counter)
     endings: dict[tuple[int, int, str], Ending] = field(default_factory=dict)
     requests: int = 0
+    unstorable_for: set[str] = field(default_factory=set)
     _plans: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
 
     def behaviour(self, destination: str) -> str:
@@ -121,12 +123,12 @@ class ScriptedCourier:
             await self.actor.sleep(world.rng.uniform(0.001, 0.02))
             verdict = await self._play(claimed, self.receivers.behaviour(claimed.destination))
         except asyncio.CancelledError:
-            self._end(Ending(claimed, cut_off, cut_off=True))
+            self._end(Ending(claimed, cut_off, world.elapsed, cut_off=True))
             raise
         except ZeroDivisionError:
-            self._end(Ending(claimed, Verdict(State.PENDING, "raised")))
+            self._end(Ending(claimed, Verdict(State.PENDING, "raised"), world.elapsed))
             raise
-        self._end(Ending(claimed, verdict))
+        self._end(Ending(claimed, verdict, world.elapsed))
         return verdict
 
     def _end(self, ending: Ending) -> None:
@@ -153,6 +155,8 @@ class ScriptedCourier:
         actor.may_die(actor.world.odds.dies_at_attempt)
         if behaviour == "raise":
             raise ZeroDivisionError
+        if behaviour == "unstorable":
+            self.receivers.unstorable_for.add(actor.name)
         return judge_answer(
             status,
             breach=None,
