@@ -1,6 +1,7 @@
 """The documentation: drawn without the internet, and true."""
 
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
-from playwright.async_api import Browser, Request
+from playwright.async_api import Browser, Request, expect
 
+from invoices.accounts import service as accounts
 from invoices.invoices.money import EXPONENTS
+from ringback.receiver import Receiver
+
+expect.set_options(timeout=20_000)  # a busy machine draws slowly
 
 
 @pytest.fixture
@@ -96,7 +101,7 @@ async def test_a_test_callback_is_sent_from_the_callbacks_tab_with_the_accounts_
     complaints: list[str] = []
     async with start_service(callback_allow_networks=["127.0.0.0/8"]) as service:
         async with service.app.state.sessions.begin() as session:
-            opened = await open_account(session, service.app.state.ringback, "acme")
+            opened = await accounts.create(session, service.app.state.ringback, "acme")
         context = await browser.new_context(viewport={"width": 1280, "height": 1000})
         page = await context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -113,7 +118,7 @@ async def test_a_test_callback_is_sent_from_the_callbacks_tab_with_the_accounts_
         await panel.get_by_role("button", name="Send test").click()
         await expect(panel.get_by_role("alert")).to_contain_text("Give your key under “Authorize”")
         await page.get_by_role("button", name="Authorize").first.click()
-        await page.get_by_label("auth-bearer-value").fill(opened.api_key)
+        await page.get_by_label("auth-bearer-value").fill(str(opened.api_key))
         await page.get_by_role("button", name="Apply credentials").click()
         await page.get_by_role("button", name="Close").click()
 
@@ -124,6 +129,8 @@ async def test_a_test_callback_is_sent_from_the_callbacks_tab_with_the_accounts_
         await panel.get_by_role("button", name="Send test").click()
         await expect(panel.get_by_role("status")).to_contain_text("✗ Answered 200, not as documented.")
         await expect(panel.get_by_role("status")).to_contain_text('$: is not of type "object"')
+        if shots := os.environ.get("SHOTS"):
+            await page.screenshot(path=f"{shots}/docs-panel.png", full_page=True)
         await context.close()
     assert complaints == []
     first, second = receiver.requests
@@ -145,7 +152,7 @@ async def test_a_test_callback_takes_a_key_that_may_manage(
         open_mode = await service.client.post("/callback-tests", json=wanted)
         foreign = await service.client.post("/callback-tests", json=wanted, headers={"Host": "evil.example"})
         async with service.app.state.sessions.begin() as session:
-            await open_account(session, service.app.state.ringback, "acme")
+            await accounts.create(session, service.app.state.ringback, "acme")
         without = await service.client.post("/callback-tests", json=wanted)
     assert (open_mode.status_code, open_mode.json()["good"]) == (200, True)
     assert foreign.status_code == 403

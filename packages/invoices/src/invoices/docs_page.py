@@ -5,15 +5,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from invoices.accounts.access import ManagerDep
 from invoices.security_headers import policy
+from ringback.panel import SCRIPT, mount_test_panel
 
 __all__ = ["install"]
 
+_TESTS: Final = "/callback-tests"
 _STATIC: Final = Path(str(files("invoices") / "static"))
 
 # Swagger UI draws its icons from data: URLs.
@@ -37,6 +40,7 @@ _PAGE: Final = """<!doctype html>
 <div id="swagger-ui" data-document="{document}"></div>
 <noscript>This page needs JavaScript. The document itself: <a href="{document}">{document}</a></noscript>
 <script src="{root}/static/swagger-ui/swagger-ui-bundle.js"></script>
+<script src="{root}{tests}"></script>
 <script src="{root}/static/docs.js"></script>
 </body>
 </html>
@@ -53,12 +57,13 @@ class _CachedFiles(StaticFiles):
 
 
 def install(app: FastAPI) -> None:
-    """Serve ``/docs`` and what it needs."""
+    """Serve ``/docs`` and what it needs. Test callbacks are signed, so they take a key with that scope."""
 
     async def docs(request: Request) -> HTMLResponse:
         root = escape(_root(request))
         document = f"{root}{escape(app.openapi_url or '')}"
-        page = _PAGE.format(title=escape(f"{app.title}: API"), root=root, document=document)
+        title = escape(f"{app.title}: API")
+        page = _PAGE.format(title=title, root=root, document=document, tests=f"{_TESTS}/{SCRIPT}")
         return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
 
     async def favicon(request: Request) -> RedirectResponse:
@@ -66,7 +71,12 @@ def install(app: FastAPI) -> None:
 
     app.add_route("/docs", docs, include_in_schema=False)
     app.add_route("/favicon.ico", favicon, include_in_schema=False)
+    mount_test_panel(app, dependencies=[Depends(_account_of)], owner=_account_of, path=_TESTS)
     app.mount("/static", _CachedFiles(directory=_STATIC), name="static")
+
+
+async def _account_of(account: ManagerDep) -> str:
+    return account.id
 
 
 def _root(request: Request) -> str:
