@@ -45,6 +45,10 @@ STEPS = (
     '{"description": "Payment celebration", "paid": true}',
     '{"ok": true}',
     "Delivered",
+    "Card declined, and called back about",
+    '{"description": "Payment failed", "paid": false}',
+    "Paid at the second try, and called back about",
+    "Invoice 2expen51ve-by-mistake voided",
     "The whole story worked.",
 )
 
@@ -80,9 +84,13 @@ async def test_the_story_on_postgresql_leaves_rows_and_mail(postgresql_url: str,
     assert code == 0, told
     assert_told(told)
     assert list((data_dir / "mail").glob("*.eml"))
-    assert await rows(postgresql_url, "SELECT id, status FROM invoices") == [("2expen51ve", "paid")]
-    deliveries = await rows(postgresql_url, "SELECT state FROM ringback_deliveries")
-    assert deliveries == [("delivered",), ("delivered",)]
+    assert await rows(postgresql_url, "SELECT id, status FROM invoices ORDER BY number") == [
+        ("2expen51ve", "paid"),
+        ("2expen51ve-again", "paid"),
+        ("2expen51ve-by-mistake", "void"),
+    ]
+    called_back = "SELECT count(*) FROM ringback_deliveries WHERE channel = 'http' AND attempts > 0"
+    assert await rows(postgresql_url, called_back) == [(3,)]
     assert list((tmp_path / "work").iterdir()) == []
 
     code, told = await play("--database-url", postgresql_url, folder=tmp_path / "work")

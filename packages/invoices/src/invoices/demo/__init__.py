@@ -70,6 +70,8 @@ class _Demo:
             async with self._stage() as (story, service):
                 invoice = await self._played(story, service)
                 self.teller.ended_well("The whole story worked.")
+                if once:
+                    self.teller.note("Without --once it serves on: documentation, pages and the console.")
                 if not once:
                     await self._serve_on(story, service, invoice)
                 self.teller.line()

@@ -18,6 +18,8 @@ from invoices.demo.telling import Teller, answered, json_text, link
 __all__ = ["Story", "StoryBroken"]
 
 INVOICE: Final = {"id": "2expen51ve", "customer": "Mr. Richie Rich", "total": "9999"}
+SECOND: Final = {"id": "2expen51ve-again", "customer": "Mr. Richie Rich", "total": "99.99"}
+THIRD: Final = {"id": "2expen51ve-by-mistake", "customer": "Mr. Richie Rich", "total": "999.90"}
 STEP_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.05
 
@@ -51,15 +53,21 @@ class Story:
         await self._pay(form)
         await self._called_back()
         await self._delivered()
+        await self._second_try()
+        await self._withdrawn()
         return invoice
+
+    async def _send(self, invoice: dict[str, str]) -> dict[str, Any]:
+        callback_url = f"{self.external_api}/events"
+        answer = await self.client.post(
+            f"{self.service}/invoices/", params={"callback_url": callback_url}, json=invoice
+        )
+        return _expect(answer, 200)
 
     async def _receive(self) -> dict[str, Any]:
         async with self._step("Invoice received", "sending the invoice"):
             callback_url = f"{self.external_api}/events"
-            answer = await self.client.post(
-                f"{self.service}/invoices/", params={"callback_url": callback_url}, json=INVOICE
-            )
-            invoice = _expect(answer, 200)
+            invoice = await self._send(INVOICE)
             _must(invoice["msg"] == "Invoice received", f"the answer says {invoice['msg']!r}")
             _must(invoice["status"] == "open", "this database has seen the story before: give an empty one")
             self.teller.step(
@@ -129,6 +137,37 @@ class Story:
             _must(invoice["status"] == "paid", f"the invoice is {invoice['status']}")
             attempts = "1 attempt" if delivery["attempts"] == 1 else f"{delivery['attempts']} attempts"
             self.teller.step("Delivered", f"the invoice is paid, its callback delivered in {attempts}")
+
+    async def _second_try(self) -> None:
+        """Another invoice: the card is declined, then accepted, and the external API hears of both."""
+        async with self._step("Declined, and paid at the second try", "declining a card"):
+            invoice = await self._send(SECOND)
+            form = find_form((await self.client.get(invoice["pay_url"])).text, invoice["pay_url"])
+            checkout = _redirected(await self.client.post(form.action, data=form.fields))
+            for decision, event in (
+                ("decline", {"description": "Payment failed", "paid": False}),
+                ("approve", {"description": "Payment celebration", "paid": True}),
+            ):
+                button = find_form((await self.client.get(checkout)).text, checkout)
+                _redirected(await self.client.post(button.action, data=button.pressed("decision", decision)))
+                told = await self.receiver.next_line()
+                _must(told["event"] == event, f"after {decision!r} the external API heard {told}")
+                what = "Card declined" if decision == "decline" else "Paid at the second try"
+                self.teller.step(
+                    f"{what}, and called back about", f"POST {told['url']}", json_text(json.dumps(event))
+                )
+
+    async def _withdrawn(self) -> None:
+        """A third one is voided: its page says so, and asks for no money."""
+        async with self._step("Voided", "voiding an invoice"):
+            invoice = await self._send(THIRD)
+            url = f"{self.service}/invoices/{invoice['id']}/void"
+            voided = _expect(await self.client.post(url), 200)
+            page = (await self.client.get(invoice["pay_url"])).text
+            _must(voided["status"] == "void" and "<form" not in page, f"it is {voided['status']}")
+            self.teller.step(
+                f"Invoice {invoice['id']} voided", f"POST {url}", "its page asks for nothing any more"
+            )
 
     @asynccontextmanager
     async def _step(self, name: str, meanwhile: str) -> AsyncIterator[None]:
