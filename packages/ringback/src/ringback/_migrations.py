@@ -21,6 +21,8 @@ def upgrade(connection: Connection) -> tuple[str | None, str]:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     before = _current(connection)
+    if before is not None and _is_newer_alike(before):
+        return before, before
     if before != head():
         _check_known(before)
         command.upgrade(_config(connection), "head")
@@ -28,9 +30,13 @@ def upgrade(connection: Connection) -> tuple[str | None, str]:
 
 
 def check(connection: Connection) -> None:
-    """Raise `MigrationNeeded` unless the tables are those of this version."""
+    """Raise `MigrationNeeded` unless this version can work with the tables as they are.
+
+    They may be newer, within one series: while a fleet is upgraded, processes of the version before start
+    and stop beside those of the next.
+    """
     current = _current(connection)
-    if current != head():
+    if current != head() and not (current is not None and _is_newer_alike(current)):
         _check_known(current)
         raise MigrationNeeded(
             f"The database's Ringback tables are at revision {current or 'none'}, and this version needs "
@@ -43,6 +49,16 @@ def head() -> str:
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     assert revision is not None
     return revision
+
+
+def _is_newer_alike(current: str) -> bool:
+    """Whether a later version has only added to the tables what this one need not know.
+
+    The first digit of a revision is its series. Within a series migrations add tables, indexes, and columns
+    that are nullable or have a default, and nothing else.
+    """
+    known, series = head(), head()[0]
+    return current.isdigit() and len(current) == len(known) and current[0] == series and current > known
 
 
 def _check_known(current: str | None) -> None:

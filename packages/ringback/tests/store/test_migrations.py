@@ -51,6 +51,25 @@ async def test_tables_of_a_newer_version_are_left_alone(bench: Any) -> None:
             await bench.run(act)
 
 
+async def test_newer_tables_of_the_same_series_are_good_enough(bench: Any) -> None:
+    newer = str(int(_migrations.head()) + 1).rjust(4, "0")
+    await bench.run(
+        lambda c: c.execute(text(f"UPDATE ringback_alembic_version SET version_num = '{newer}'"))
+    )
+    await bench.run(_migrations.check)
+    assert await bench.run(_migrations.upgrade) == (newer, newer)
+    assert await bench.run(_migrations._current) == newer
+
+
+@pytest.mark.parametrize("unknown", ["9999", "1001", "0000", "00002", "abcd"])
+async def test_tables_of_another_series_or_of_nobody_are_refused(bench: Any, unknown: str) -> None:
+    await bench.run(
+        lambda c: c.execute(text(f"UPDATE ringback_alembic_version SET version_num = '{unknown}'"))
+    )
+    with pytest.raises(MigrationNeeded, match="does not know"):
+        await bench.run(_migrations.check)
+
+
 async def test_all_tables_can_be_taken_back(bench: Any) -> None:
     await bench.run(lambda c: command.downgrade(_migrations._config(c), "base"))
     names = await bench.run(lambda c: set(inspect(c).get_table_names()))
