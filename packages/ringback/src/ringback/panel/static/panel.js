@@ -85,7 +85,7 @@
         setBusy(false);
       };
       return element("section", { className: "callback-test" },
-        element("h5", null, `Send a test of ${callback}`),
+        element("h5", null, `Send a test callback: ${callback}`),
         element("p", null, "The documented example is sent once to your receiver, signed with your secret. Its ",
           element("code", null, "webhook-id"), " begins with ", element("code", null, "msg_test_"),
           ", and it carries ", element("code", null, "ringback-test: 1"), ": answer it as always, and do not act on it."),
