@@ -23,7 +23,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, eve
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from testkit.forking import say
 
-from ringback import Callbacks, Exchange, RetrySchedule, Ringback, _intake
+from ringback import Callbacks, Delivery, Exchange, Outcome, RetrySchedule, Ringback, _intake
 from ringback._connection import Connection as HttpConnection
 from ringback._engine import Couriers
 from ringback._outbox import Outbox
@@ -59,8 +59,29 @@ callbacks_router = APIRouter()
 def invoice_notification(body: InvoiceEvent) -> Any: ...
 
 
-def new_app(database: str, points: "Points", **figures: Any) -> FastAPI:
-    """The app; `figures` are Ringback's settings, and under "worker_settings" those of its worker."""
+class Receipt(BaseModel):
+    ok: bool
+    # What the next version of the app would like to be told.
+    seen_by: str | None = None
+
+
+next_router = APIRouter()
+next_router.post("{$callback_url}/invoices/{$request.body.id}", response_model=Receipt)(invoice_notification)
+
+
+@next_router.post("{$callback_url}/voided/{$request.body.id}", response_model=Receipt)
+def invoice_voided(body: InvoiceEvent) -> Any: ...
+
+
+async def write_letter(delivery: Delivery) -> Outcome:
+    return Outcome.delivered("in the post")
+
+
+def new_app(database: str, points: "Points", *, version: int = 1, **figures: Any) -> FastAPI:
+    """The app; `figures` are Ringback's settings, and under "worker_settings" those of its worker.
+
+    Version 2 promises something else about the answer, knows one callback more, and a channel.
+    """
     engine = create_async_engine(database)
     Ringback.configure_sqlite(engine)
     sessions = async_sessionmaker(engine)
@@ -86,7 +107,10 @@ def new_app(database: str, points: "Points", **figures: Any) -> FastAPI:
 
     SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
-    @app.post("/invoices/", callbacks=callbacks_router.routes)
+    if version == 2:
+        _add_what_is_new(app, ringback, SessionDep)
+
+    @app.post("/invoices/", callbacks=(next_router if version == 2 else callbacks_router).routes)
     async def create_invoice(
         invoice: Invoice, session: SessionDep, callbacks: Callbacks, callback_url: str
     ) -> dict[str, str]:
@@ -121,6 +145,21 @@ def new_app(database: str, points: "Points", **figures: Any) -> FastAPI:
         return await ringback.signing_secret(session)
 
     return app
+
+
+def _add_what_is_new(app: FastAPI, ringback: Ringback, session_dependency: Any) -> None:
+    ringback.channel("letter", write_letter, in_flight=4)
+
+    @app.post("/invoices/{invoice_id}/void/{part}")
+    async def void(invoice_id: str, part: int, session: session_dependency) -> None:
+        to = ringback.to(session, key=invoice_id).options(idempotency_key=f"part {part}")
+        await to.send(invoice_voided, InvoiceEvent(description=f"{invoice_id} void", paid=False))
+
+    @app.post("/letters/{number}")
+    async def send_letter(number: int, session: session_dependency) -> None:
+        await ringback.enqueue(
+            session, "letter", {"number": number}, to=f"reader{number}", key=f"part {number}"
+        )
 
 
 # --- what the forker runs -----------------------------------------------------------------------------------
