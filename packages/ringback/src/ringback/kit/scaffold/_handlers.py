@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from ringback.kit._examples import example, merged
 from ringback.kit.scaffold._endpoints import Answer, Endpoint, Parameter
 from ringback.kit.scaffold._literals import WIDTH, call, literal
@@ -163,8 +165,10 @@ def _is_plain(answer: Answer, value: dict[str, Any]) -> bool:
     fields = {name: merged(root, node) for name, node in merged(root, root).get("properties", {}).items()}
     return all(
         name in fields
-        and name.isidentifier()
         and name == function_name(name, context="a")  # the generator keeps such names
+        and name.isidentifier()
+        and name not in ("self", "cls")
+        and not hasattr(BaseModel, name)
         and set(fields[name]) <= {"type", "title", "description", "examples"}
         and type(inner) is _KINDS.get(str(fields[name].get("type")))
         for name, inner in value.items()

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
@@ -159,17 +159,20 @@ def _generate(schemas: Mapping[str, Any]) -> str:
 
 def _look_through(text: str) -> None:
     """Refuse a module that holds anything but types: others wrote the document, and this file is run."""
-    for node in ast.walk(ast.parse(text)):
-        if not _is_of_types(node):
+    nodes = list(ast.walk(ast.parse(text)))
+    imported = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+    calls = {alias.asname or alias.name for alias in imported if alias.name in _CALLS}
+    for node in nodes:
+        if not _is_of_types(node, calls):
             raise _unsafe(node)
 
 
-def _is_of_types(node: ast.AST) -> bool:
+def _is_of_types(node: ast.AST, calls: Collection[str]) -> bool:
     match node:
         case ast.ImportFrom(module=module):
             return module in _MODULES
         case ast.Call(func=ast.Name(id=name)):
-            return name in _CALLS
+            return name in calls
         case ast.Call(func=ast.Attribute(attr=name)) | ast.Attribute(attr=name):
             return name == "model_rebuild"
         case ast.stmt():

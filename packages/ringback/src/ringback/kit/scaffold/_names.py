@@ -13,6 +13,8 @@ _USED_BY_HANDLERS = frozenset({"app", "event", "inbox", "logger", "message", "ow
 _USED_BY_MODELS = frozenset(
     {"Annotated", "Any", "AwareDatetime", "BaseModel", "ConfigDict", "Field", "Literal", "Optional"}
     | {"RootModel", "TypeAliasType", "UUID", "Union"}
+    # … and by the handlers beside them:
+    | {"APIRouter", "Body", "Cookie", "Depends", "Form", "Header", "Message", "Query", "Response", "Verified"}
 )
 
 
