@@ -47,7 +47,16 @@ def test_a_page_under_another_name_may_not(hosts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Forwarded", "forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-FORWARDED-HOST"]
+    "name",
+    [
+        "Forwarded",
+        "forwarded",
+        "X-Forwarded-For",
+        "x-forwarded-proto",
+        "X-FORWARDED-HOST",
+        "Via",
+        "X-Real-IP",
+    ],
 )
 def test_a_proxy_may_not_lend_its_loopback_address(name: str) -> None:
     assert refusal_in_open_mode("127.0.0.1", ["localhost"], [*HEADERS, name]) == "it was forwarded by a proxy"

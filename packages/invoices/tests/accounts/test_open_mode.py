@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from invoices.accounts import service as accounts
+
 
 @asynccontextmanager
 async def started_by_uvicorn(folder: Path, *options: str) -> AsyncIterator[str]:
@@ -90,3 +92,44 @@ async def test_a_proxy_on_this_machine_lets_nobody_in(start_service: Any) -> Non
             refusal = await client.get(f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/invoices/")
     assert refusal.status_code == 403
     assert "this request is refused" in refusal.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, True),  # no browser
+        ({"Origin": "{here}"}, True),
+        ({"Origin": "{here}", "Sec-Fetch-Site": "same-origin"}, True),
+        ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),  # typed by the operator
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://127.0.0.1:1"}, False),  # another server on this machine
+        ({"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, False),
+        ({"Origin": "{here}", "Sec-Fetch-Site": "same-site"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_t32_a_page_of_another_site_steers_nothing_in_the_open_mode(
+    start_service: Any, headers: dict[str, str], allowed: bool
+) -> None:
+    async with start_service() as service:
+        await service.send()
+        here = str(service.client.base_url).rstrip("/")
+        sent = {name: value.format(here=here) for name, value in headers.items()}
+        answer = await service.client.post("/invoices/2expen51ve/void", headers=sent)
+        assert answer.status_code == (200 if allowed else 403)
+        now = (await service.client.get("/invoices/2expen51ve")).json()["status"]
+        assert now == ("void" if allowed else "open")
+        if not allowed:
+            assert "a page of another site" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_with_a_key_the_origin_does_not_matter(start_service: Any) -> None:
+    async with start_service() as service:
+        async with service.app.state.sessions.begin() as session:
+            made = await accounts.create(session, service.app.state.ringback, "acme")
+        headers = {"Authorization": f"Bearer {made.api_key}", "Origin": "https://shop.example"}
+        assert (await service.client.get("/invoices/", headers=headers)).status_code == 200

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import Headers
 
 from invoices.accounts import keys, repository
 from invoices.accounts.models import Account, ApiKey
@@ -29,11 +30,16 @@ __all__ = [
     "NoKey",
     "ReaderDep",
     "is_loopback",
+    "is_sent_by_a_foreign_page",
     "refusal_in_open_mode",
 ]
 
 _LOCAL_HOST: Final = re.compile(
     r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE
+)
+
+_OF_PROXIES: Final = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
 )
 
 _bearer = HTTPBearer(
@@ -88,15 +94,27 @@ def refusal_in_open_mode(peer: str | None, hosts: Iterable[str], names: Iterable
 
     `peer` is the address of the connection, `hosts` all Host headers, `names` the names of all headers. A
     page in the operator's browser whose name was rebound to this machine still sends its own Host, and a
-    proxy that hides a foreign caller behind a local connection tells on itself in its headers.
+    proxy that hides a foreign caller behind a local connection tells on itself in its headers, as most do.
     """
     if peer is None or not is_loopback(peer):
         return "it does not come from this machine"
     if [bool(_LOCAL_HOST.fullmatch(host)) for host in hosts] != [True]:
         return "its Host is not localhost, 127.0.0.1 or [::1]"
-    if any(name.lower() == "forwarded" or name.lower().startswith("x-forwarded-") for name in names):
+    if any(name.lower() in _OF_PROXIES or name.lower().startswith("x-forwarded-") for name in names):
         return "it was forwarded by a proxy"
     return None
+
+
+def is_sent_by_a_foreign_page(headers: Headers) -> bool:
+    """Whether a page of another site in a browser of this machine sends this.
+
+    Such a page cannot read the answers, but what needs no body it could do: void an invoice, or send it. All
+    browsers say where a request comes from; what is no browser says nothing, and is no page.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
 
 
 async def current_caller(
@@ -143,6 +161,8 @@ async def _of_key(session: AsyncSession, text: str) -> tuple[ApiKey, Account] | 
 def _of_this_machine(request: Request, account: Account | None) -> Account:
     peer = request.client.host if request.client else None
     reason = refusal_in_open_mode(peer, request.headers.getlist("host"), request.headers.keys())
+    if reason is None and is_sent_by_a_foreign_page(request.headers):
+        reason = "a page of another site sends it"
     if reason is not None:
         raise NoAccess(
             f"no API key exists yet, so only this machine may call, and this request is refused: {reason}. "
