@@ -44,7 +44,7 @@ class Shelf:
             store.targets.add(connection, owner, "op", key, {"cb": {"url": "u"}})
             self.keys.append((owner, key))
         self.poison_left = rng.choice([0, 0, 0, 1])
-        self.crowds = rng.random() < 0.2
+        self.crowds = rng.random() < 0.25
 
     def new_id(self) -> str:
         """A message id."""

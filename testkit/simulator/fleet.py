@@ -51,7 +51,7 @@ class Fleet:
             "retention": rng.choice([None, None, 15.0]),
             "rate_per_host": rng.choice([None, None, 2.0]),
         }
-        self.in_flight = rng.choice([1, 2, 4])
+        self.in_flight = rng.choice([1, 2, 2, 4])
 
     def start(self, count: int) -> None:
         """Keep so many workers up."""
