@@ -474,7 +474,7 @@ class TakesFewAtOnce(Receiver):
     async def effect(self, event: dict[str, Any]) -> Answer:
         self.running += 1
         try:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
             if self.running > 5:
                 raise Refused(429)
         finally:

@@ -179,7 +179,16 @@ def test_nothing_of_a_hostile_document_runs(hostile: Document, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "text",
-    ["import os", "x = f()", "class A:\n    a = [b for b in c]", "def f(): ...", "A.b", "while x: pass"],
+    [
+        *("import os", "x = f()", "class A:\n    a = [b for b in c]", "def f(): ...", "A.b", "while x: pass"),
+        *(
+            "class A:\n    a: list['f()']",
+            "class A:\n    a: 'f()'",
+            "A = int | 'f()'",
+            "class A(B['f()']): ...",
+        ),
+        "from pydantic import Field as f\nx = g()",
+    ],
 )
 def test_a_module_that_holds_more_than_types_is_not_written(
     text: str, tutorial: Document, monkeypatch: pytest.MonkeyPatch

@@ -162,9 +162,24 @@ def _look_through(text: str) -> None:
     nodes = list(ast.walk(ast.parse(text)))
     imported = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
     calls = {alias.asname or alias.name for alias in imported if alias.name in _CALLS}
+    literals = {alias.asname or alias.name for alias in imported if alias.name == "Literal"}
     for node in nodes:
-        if not _is_of_types(node, calls):
+        if not _is_of_types(node, calls) or _is_evaluated(node, literals):
             raise _unsafe(node)
+
+
+def _is_evaluated(node: ast.AST, literals: Collection[str]) -> bool:
+    """Whether a text stands where a type is due, so that it would be read as code."""
+    parts: list[ast.AST] = []
+    match node:
+        case ast.Subscript(value=ast.Name(id=name), slice=inner) if name not in literals:
+            parts = list(inner.elts) if isinstance(inner, ast.Tuple) else [inner]
+        case ast.AnnAssign(annotation=annotation):
+            parts = [annotation]
+        case ast.BinOp(left=left, right=right):
+            parts = [left, right]
+    texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+    return any(isinstance(text, str) and not text.isidentifier() for text in texts)
 
 
 def _is_of_types(node: ast.AST, calls: Collection[str]) -> bool:
