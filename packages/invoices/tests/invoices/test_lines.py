@@ -14,7 +14,7 @@ from invoices.invoices.lines import Line, add_up, read_lines, stored_lines
 from invoices.pdf import InvoicePdf, PdfLine, PdfTax
 from invoices.pdf.document import view
 
-TWO = [
+TWO: list[dict[str, Any]] = [
     {"description": "Maintenance", "quantity": "2.5", "unit_price": "99.99", "tax_rate": 19},
     {"description": "Champagne", "unit_price": "1.005", "tax_rate": "7.7"},
 ]

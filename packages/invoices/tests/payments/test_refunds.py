@@ -30,7 +30,7 @@ async def _refund(
     shop: Shop, invoice: dict[str, Any], amount: Any = None, key: str | None = None
 ) -> httpx.Response:
     headers = {} if key is None else {"Idempotency-Key": key}
-    body = {} if amount is None else {"json": {"amount": amount}}
+    body: dict[str, Any] = {} if amount is None else {"json": {"amount": amount}}
     return await shop.browser.post(f"{shop.url}/invoices/{invoice['id']}/refund", headers=headers, **body)
 
 
