@@ -6,9 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from invoices import __version__, docs_page, errors, migrations
+from invoices import __version__, console, docs_page, errors, migrations
 from invoices.accounts import service as accounts
 from invoices.accounts.usage import KeyUses
+from invoices.console import Reading
 from invoices.database import connect, make_sessions
 from invoices.errors import UnexpectedErrors
 from invoices.invoices import account_settings, due
@@ -76,8 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(page_endpoints.router)
     app.include_router(ringback.jwks_router(), responses=errors.responses(errors.Invalid))
     _mount_sandbox(app, settings)
-    if secret := settings.console_secret.get_secret_value():
-        app.mount("/console", Console(ringback, secret=secret, base_url=settings.site, title="Invoices"))
+    _mount_console(app, settings, ringback)
     # The last one added is the outermost.
     app.add_middleware(BodyLimits)
     app.add_middleware(UnexpectedErrors)
@@ -122,6 +122,17 @@ def _make_ringback(app: FastAPI, settings: Settings) -> Ringback:
         timeout=reconciliation.TIMEOUT,
     )
     return ringback
+
+
+def _mount_console(app: FastAPI, settings: Settings, ringback: Ringback) -> None:
+    if secret := settings.console_secret.get_secret_value():
+        link_to = Mailed(app.state.sessions, ringback, settings).link_to
+        reading = Reading(settings, app.state.sessions, ringback, app.state.renderer, link_to)
+        own = console.sections(reading)
+        app.mount(
+            "/console",
+            Console(ringback, secret=secret, base_url=settings.site, title="Invoices", sections=own),
+        )
 
 
 def _mount_sandbox(app: FastAPI, settings: Settings) -> None:

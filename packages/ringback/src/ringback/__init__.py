@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ringback._ringback import Ringback
     from ringback._schedule import RetrySchedule
     from ringback._store.browsing import EndpointReport
+    from ringback._store.finding import Leaf
     from ringback._store.reports import DeliveryReport, Filter, KeyReport
     from ringback._types import Delivery, Exchange, Outcome, State, Target
     from ringback.fastapi import Callbacks
@@ -47,6 +48,7 @@ __all__ = [
     "InvalidExpression",
     "InvalidUrl",
     "KeyReport",
+    "Leaf",
     "MigrationNeeded",
     "NetworkPolicy",
     "NothingDelivers",
@@ -73,6 +75,7 @@ _HOMES = {
     "Exchange": "_types",
     "Filter": "_store.reports",
     "KeyReport": "_store.reports",
+    "Leaf": "_store.finding",
     "NetworkPolicy": "_guard",
     "Outcome": "_types",
     "Replayed": "_operators_side",

@@ -7,10 +7,11 @@ from sqlalchemy import Connection
 
 from ringback._database import AsyncCaller, CallersDatabase
 from ringback._errors import InvalidUrl, RingbackError
-from ringback._store import browsing, finding
+from ringback._store import browsing, finding, reports
 from ringback._store.browsing import EndpointReport
+from ringback._store.finding import Leaf
 from ringback._store.operations import ENDED_STATES
-from ringback._store.reports import Filter
+from ringback._store.reports import DeliveryReport, Filter
 from ringback._store.store import Store
 from ringback._types import State
 from ringback._urls import parse_url
@@ -30,6 +31,25 @@ class OperatorsSide:
     _callers: CallersDatabase
     _store: Store
     _now: Callable[[], float]
+
+    async def search(
+        self, session: AsyncCaller, wanted: Filter, *, before: int | None = None, limit: int = 50
+    ) -> Leaf:
+        """Deliveries that match, the newest first, and ``older``: what to give as `before` for the next ones.
+
+        It takes about a second at most. Where that was too short, the leaf is cut, and `older` is how far it
+        has come.
+        """
+        return await self._callers.run_async(
+            session,
+            lambda connection: finding.browse(connection, wanted, before=before, after=None, limit=limit),
+        )
+
+    async def find(self, session: AsyncCaller, delivery_id: str) -> tuple[DeliveryReport, bytes] | None:
+        """One delivery and the bytes of its body, as they were frozen when it was made."""
+        return await self._callers.run_async(
+            session, lambda connection: reports.find_delivery(connection, delivery_id)
+        )
 
     async def replay_all(
         self,

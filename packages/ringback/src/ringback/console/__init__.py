@@ -2,7 +2,7 @@
 
     app.mount("/console", Console(ringback, secret=os.environ["CONSOLE_SECRET"]))
 
-It is an ASGI application without scripts, and needs ``pip install 'ringback[console]'``.
+It is an ASGI application whose pages work without scripts, and needs ``pip install 'ringback[console]'``.
 """
 
 try:
@@ -14,7 +14,9 @@ except ModuleNotFoundError as _error:
     ) from _error
 
 from ringback.console._console import Authenticate, Console
+from ringback.console._rendering import page
+from ringback.console._sections import Section, framed
 
-__all__ = ["Authenticate", "Console"]
+__all__ = ["Authenticate", "Console", "Section", "framed", "page"]
 
 del _itsdangerous, _jinja2

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -26,7 +26,8 @@ from ringback.console._entrance import Entrance
 from ringback.console._figures import Statistician
 from ringback.console._headers import SecurityHeaders
 from ringback.console._live import Live
-from ringback.console._rendering import error_page
+from ringback.console._rendering import error_page, make_environment
+from ringback.console._sections import Section, places_of
 from ringback.console._sessions import Sessions
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Console:
 
     `base_url` is the address under which browsers reach the site, such as ``https://pay.example``. Give it
     behind a proxy: forms from any other origin are refused, and with ``https`` the cookie is marked secure.
-    `title` is what the pages are headed with. Raises `RingbackError` without a usable secret.
+    `title` is what the pages are headed with, `sections` are pages of your own. Raises `RingbackError`
+    without a usable secret.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Console:
         authenticate: Authenticate | None = None,
         base_url: str | None = None,
         title: str = "Ringback",
+        sections: Sequence[Section] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
         secret = secret if secret is None else secret.strip()
@@ -76,7 +79,9 @@ class Console:
         self.secret_digest = hashlib.sha256(key).digest()
         self.sessions = Sessions(key, now)
         self.delays = Delays(now)
-        self._app = SecurityHeaders(self._pages())
+        folders = [section.templates for section in sections if section.templates is not None]
+        self.environment = make_environment(places_of(sections), folders)
+        self._app = SecurityHeaders(self._pages(sections))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -92,7 +97,7 @@ class Console:
             return f"{self.site.scheme}://{self.site.netloc}"
         return f"{request.url.scheme}://{request.headers.get('host', '')}"
 
-    def _pages(self) -> Starlette:
+    def _pages(self, sections: Sequence[Section]) -> Starlette:
         app = Starlette(
             routes=[
                 Route("/", _to_the_first_page),
@@ -103,6 +108,7 @@ class Console:
                 *_replays.routes,
                 *_deliveries.routes,
                 *_endpoints.routes,
+                *(route for section in sections for route in section.routes),
             ],
             middleware=[Middleware(Entrance, console=self)],
             exception_handlers={HTTPException: _refused, DBAPIError: _no_database, Exception: _failed},

@@ -1,19 +1,21 @@
 """The headers of every answer: nothing foreign is loaded, nobody frames it, nothing is kept."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["SecurityHeaders"]
+__all__ = ["FRAMED", "SecurityHeaders"]
+
+FRAMED: Final = "ringback.console.framed"
+"""Set in the scope of a request whose answer stands in a frame of the console."""
 
 _POLICY: Final = (
     *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'"),
     *("connect-src 'self'", "frame-src 'self'", "form-action 'self'"),
     *("base-uri 'none'", "frame-ancestors 'none'"),
 )
-_ALWAYS: Final[Mapping[str, str]] = {
+_ALWAYS: Final[dict[str, str]] = {
     "Content-Security-Policy": "; ".join(_POLICY),
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -22,6 +24,16 @@ _ALWAYS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+# A document from outside: an origin of its own, nothing runs, its pictures are those that it brings along.
+_IN_A_FRAME: Final[dict[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
 }
 
 
@@ -37,7 +49,8 @@ class SecurityHeaders:
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
+                special = _IN_A_FRAME if scope.get(FRAMED) else dict[str, str]()
+                for name, value in (_ALWAYS | special).items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)

@@ -1,11 +1,12 @@
 """How every page is made: templates that escape, and the words and marks that they use."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -13,44 +14,52 @@ from ringback.console import _words
 from ringback.console._files import VERSION
 from ringback.console._foreign import foreign, plain, url_parts
 
-__all__ = ["PLACES", "Place", "error_page", "page"]
+__all__ = ["PLACES", "Place", "error_page", "make_environment", "page"]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A page that every page leads to. `icon` is one of the pictures of ``parts.html``."""
+    """A page that every page leads to: `g` and then `letter` goes there.
+
+    `icon` is one of the pictures of ``parts.html``.
+    """
 
     path: str
     title: str
     icon: str
+    letter: str
 
 
 PLACES: Final = (
-    Place("/overview", "Overview", "chart"),
-    Place("/deliveries", "Deliveries", "list"),
-    Place("/endpoints", "Endpoints", "plug"),
+    Place("/overview", "Overview", "chart", "o"),
+    Place("/deliveries", "Deliveries", "list", "d"),
+    Place("/endpoints", "Endpoints", "plug", "e"),
 )
 
-_environment = Environment(
-    loader=PackageLoader("ringback.console"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.filters.update(
-    foreign=foreign,
-    plain=plain,
-    span=_words.span,
-    stamp=_words.stamp,
-    iso=_words.iso,
-    capital=_words.capital,
-    clock=_words.clock,
-    per_cent=_words.per_cent,
-)
-_environment.globals.update(
-    ago=_words.ago, count=_words.count, meanings=_words.MEANINGS, places=PLACES, url_parts=url_parts
-)
+
+def make_environment(places: Sequence[Place], folders: Iterable[Path] = ()) -> Environment:
+    """What makes pages; templates of the console go before those of the same name in `folders`."""
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("ringback.console"), *map(FileSystemLoader, folders)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        foreign=foreign,
+        plain=plain,
+        span=_words.span,
+        stamp=_words.stamp,
+        iso=_words.iso,
+        capital=_words.capital,
+        clock=_words.clock,
+        per_cent=_words.per_cent,
+    )
+    environment.globals.update(
+        ago=_words.ago, count=_words.count, meanings=_words.MEANINGS, places=places, url_parts=url_parts
+    )
+    return environment
 
 
 def page(
@@ -60,9 +69,13 @@ def page(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:
-    """A page for whoever is asking."""
+    """A page for whoever is asking, from a template that may extend ``base.html``.
+
+    Beside `values` it is given ``root`` (what links begin with), ``here`` (the path below it), ``title`` and
+    ``visit``, whose ``token`` every form must carry in the field ``token``.
+    """
     console, root = request.app.state.console, request.scope["root_path"]
-    html = _environment.get_template(template).render(
+    html = console.environment.get_template(template).render(
         **values,
         root=root,
         here=request.scope["path"].removeprefix(root),

@@ -1,7 +1,6 @@
 // What the pages do beyond forms and links: keys, and the copying of text. Without it everything still works.
 "use strict";
 
-const goes = { o: "overview", d: "deliveries", e: "endpoints" };
 let before = "";
 
 function rows() {
@@ -34,9 +33,9 @@ const keys = {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
-  const place = before === "g" ? goes[event.key] : undefined;
+  const place = before === "g" && /^[a-z]$/.test(event.key) ? `.places a[data-goes=${event.key}]` : "";
   before = event.key;
-  const act = place ? () => follow(`.places a[href$="/${place}"]`) : keys[event.key];
+  const act = place && document.querySelector(place) ? () => follow(place) : keys[event.key];
   if (!act) return;
   event.preventDefault();
   act();
