@@ -19,7 +19,7 @@ from ringback._urls import parse_url
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What one batch has done: how many are sent again. The next goes on `after` this; None: there is none."""
+    """How many a batch sends again, and `after` which row id the next one goes on (None: none is left)."""
 
     count: int
     after: int | None

@@ -67,9 +67,7 @@ class MailPages:
             "mail.html",
             one=report,
             mail=mail,
-            head=[]
-            if message is None
-            else [(name, value) for name, value in message.items() if name in _HEAD],
+            head=[(name, value) for name, value in (message or {}).items() if name in _HEAD],
             subject=None if message is None else message["Subject"],
             text=None if text is None else text.get_content(),
             now=time.time(),

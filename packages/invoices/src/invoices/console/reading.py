@@ -24,7 +24,7 @@ _DIGITS: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The parts of the service that the pages look into. `link_to` gives a stored invoice's page by its `pk`."""
+    """What the pages look into. `link_to` gives the link to a stored invoice's page by its `pk`."""
 
     settings: Settings
     sessions: async_sessionmaker[AsyncSession]

@@ -65,8 +65,8 @@ def places_of(sections: Sequence[Section]) -> list[Place]:
 def framed(request: Request, html: str) -> HTMLResponse:
     """A document from elsewhere, such as a mail, for an ``<iframe>`` on a page of the console.
 
-    Nothing in it runs, nothing is loaded for it, and it reaches neither the console nor its cookies; its links
-    open in a new window.
+    Nothing in it runs, nothing is loaded for it, and it reaches neither the console nor its cookies; links in
+    it open in a new window.
     """
     request.scope[FRAMED] = True
     return HTMLResponse(html)
