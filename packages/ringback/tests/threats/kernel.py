@@ -18,16 +18,17 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import trustme
-from dnslib import AAAA, QTYPE, RCODE, RR, A, DNSRecord
+from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, A, DNSRecord
 from dnslib.server import DNSLogger, DNSServer
 from fastapi import FastAPI
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from ringback import RetrySchedule, Ringback
 from ringback._store import reports
@@ -41,6 +42,9 @@ INSIDE = """
     fc00::1 fd00::1 fd00:ec2::23 fd00:ec2::254 fd20:ce::254 64:ff9b::a00:1 64:ff9b::a9fe:a9fe
     2002:a9fe:a9fe::1 ::7f00:1 ::a9fe:a9fe
 """
+SAID = (
+    "SELECT d.callback, a.verdict FROM ringback_attempts a JOIN ringback_deliveries d ON d.id = a.delivery_id"
+)
 ETHERNET, IPV4, IPV6, TCP, UDP, SYN, ACK = 14, 0x0800, 0x86DD, 6, 17, 0x02, 0x10
 
 
@@ -187,11 +191,15 @@ class Names:
     def __init__(self, rows: list[dict[str, Any]]) -> None:
         self.asked: Counter[str] = Counter()
         self._answers = {row["host"]: row["answers"] for row in rows if row["host"]}
+        self._faults = {row["host"]: row["fault"] for row in rows if row.get("fault")}
         quiet = DNSLogger(logf=lambda _text: None)
         server = DNSServer(self, address="127.0.0.1", port=53, logger=quiet)
         server.start_thread()
         self._settings = Path(tempfile.mkdtemp())
-        self._cover("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch trap.example.net\noptions timeout:1\n")
+        self._cover(
+            "/etc/resolv.conf",
+            "nameserver 127.0.0.1\nsearch trap.example.net\noptions timeout:1 attempts:1\n",
+        )
         self._cover("/etc/nsswitch.conf", "hosts: files dns\n")
         self._cover("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
 
@@ -206,6 +214,8 @@ class Names:
         name, kind = str(request.q.qname).rstrip(".").lower(), QTYPE[request.q.qtype]
         number = self.asked[f"{name} {kind}"]
         self.asked[f"{name} {kind}"] += 1
+        if name in self._faults:
+            return self._failed(self._faults[name], name, kind, reply)
         rounds = [["10.0.0.1"]] if name.endswith(".trap.example.net") else self._answers.get(name, [])
         if not rounds:
             reply.header.rcode = RCODE.NXDOMAIN
@@ -215,6 +225,22 @@ class Names:
                 data = AAAA(ip_address(address).exploded) if kind == "AAAA" else A(address)
                 reply.add_answer(RR(name, request.q.qtype, ttl=0, rdata=data))
         return reply
+
+    def _failed(self, fault: str, name: str, kind: str, reply: DNSRecord) -> DNSRecord:
+        """How name servers fail; of a thousand answers the last one is bad."""
+        if fault == "servfail":
+            reply.header.rcode = RCODE.SERVFAIL
+        elif fault == "silent":
+            time.sleep(3)
+        elif fault == "loop":
+            for one, other in ((name, f"other.{name}"), (f"other.{name}", name)):
+                reply.add_answer(RR(one, QTYPE.CNAME, ttl=0, rdata=CNAME(other)))
+        elif fault == "thousand" and kind == "A":
+            for number in range(1000):
+                bad = number == 999
+                address = "10.0.0.5" if bad else f"93.184.{number // 250}.{number % 250 + 1}"
+                reply.add_answer(RR(name, QTYPE.A, ttl=0, rdata=A(address)))
+        return reply  # "empty": no error, and no answer
 
 
 def lay_network() -> None:
@@ -267,8 +293,13 @@ async def deliver(folder: Path, rows: list[dict[str, Any]], roots: ssl.SSLContex
         await drain(ringback, timeout=60)
     async with ringback.engine.begin() as connection:
         found = await connection.run_sync(lambda c: reports.list_deliveries(c, limit=10_000))
+        said = (await connection.execute(text(SAID))).all()
     await ringback.engine.dispose()
-    return {report.callback or "": [report.state, report.status_code, report.verdict] for report in found}
+    verdicts = {row.callback: row.verdict for row in said}
+    return {
+        str(report.callback): [report.state, report.status_code, verdicts[report.callback]]
+        for report in found
+    }
 
 
 def main() -> None:

@@ -20,6 +20,14 @@ from ringback._urls import literal_address, parse_url
 PROGRAM = Path(__file__).with_name("kernel.py")
 CORPUS = read_corpus()
 ALLOWED = [row for row in CORPUS if row.allowed]
+FAULTS = {
+    "servfail": "unresolved: ",
+    "empty": "unresolved: ",
+    "loop": "unresolved: ",
+    "silent": "unresolved: ",
+    "thousand": "blocked: thousand.faults.example.com resolves to 10.0.0.5",
+}
+"""How a name server may fail, and what an operator reads then."""
 
 
 @cache
@@ -50,8 +58,15 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Any:
         "hosts": sorted({parse_url(row.url).host for row in ALLOWED}),
         "world": sorted({address for row in ALLOWED for address in addresses_of(row)}),
         "rows": [
-            {"number": row.number, "url": row.url, "host": host_of(row), "answers": row.answers}
-            for row in CORPUS
+            *(
+                {"number": row.number, "url": row.url, "host": host_of(row), "answers": row.answers}
+                for row in CORPUS
+            ),
+            *(
+                {"number": fault, "url": f"https://{host}/", "host": host, "answers": [], "fault": fault}
+                for fault in FAULTS
+                for host in (f"{fault}.faults.example.com",)
+            ),
         ],
     }
     ran = subprocess.run(
@@ -104,6 +119,8 @@ def test_t03_each_name_is_asked_once_for_an_attempt_and_family(findings: Any) ->
         rows[host_of(row)] = rows.get(host_of(row), 0) + 1
     for question, times in findings["asked"].items():
         name, kind = question.split()
+        if name.endswith(".faults.example.com"):
+            continue  # the system's resolver asks again by TCP, or where it got no answer
         assert kind in ("A", "AAAA")
         assert times <= rows[name], question
 
@@ -117,6 +134,13 @@ def test_t07_no_public_name_is_asked_under_the_search_domain(findings: Any) -> N
     assert len(lost) >= 1
     for row in lost:
         assert findings["ends"][f"row{row.number}"][:2] == ["dead", None]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_f44_a_name_server_that_fails_costs_one_attempt_and_says_why(findings: Any, fault: str) -> None:
+    state, status, verdict = findings["ends"][f"row{fault}"]
+    assert (state, status) == ("dead", None)
+    assert FAULTS[fault] in verdict
 
 
 def test_nothing_but_questions_to_the_name_server_goes_by_udp(findings: Any) -> None:
