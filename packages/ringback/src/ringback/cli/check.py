@@ -2,6 +2,7 @@
 
 import asyncio
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -63,6 +64,10 @@ def check(
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, max=120, help="Seconds that an answer may take.")
     ] = 20.0,
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", metavar="FILE", help="PEM of an authority to trust besides the system's."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="What it should do counts like what it must.")
     ] = False,
@@ -88,6 +93,7 @@ def check(
                 values=_values(value or ()),
                 only=only,
                 timeout=timeout,
+                roots=ca,
                 progress=lambda done, total, title: bar.update(
                     task, completed=done, total=total, description=title[:60]
                 ),

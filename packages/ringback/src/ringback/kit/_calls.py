@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ringback._errors import RingbackError
+from ringback._errors import ContractBreach, RingbackError
 from ringback._openapi.parameters import OWN_HEADERS
 from ringback._openapi.payload import Body, Payload, declared_body
 from ringback._openapi.schemas import Schema
@@ -59,7 +59,18 @@ class Caller:
         """The frozen request with this body, or with an example of one; parameters are examples."""
         if not body and self.body is not None:
             body = (self.example_of(self.body.schema, "the body"),)
-        return self.declared.contract.dump(*body, **self._parameters())
+        return self.declared.contract.dump(*body, **self._parameters(required=True))
+
+    def with_optional(self, payload: Payload) -> Payload | None:
+        """The same with examples of the parameters that may be left out; None where there are none."""
+        optional = self._parameters(required=False)
+        if not optional:
+            return None
+        body = () if self.body is None else (payload.value,)
+        try:
+            return self.declared.contract.dump(*body, **self._parameters(required=True), **optional)
+        except ContractBreach:  # an example that no header or query can carry
+            return None
 
     def url(self, payload: Payload, **changed: str) -> Url:
         """Where the payload goes; `changed` are other values for the key's expressions."""
@@ -81,12 +92,13 @@ class Caller:
         template = self.declared.contract.template
         return [source for source in dict.fromkeys(template.sources) if source is not template.base]
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self, *, required: bool) -> dict[str, Any]:
         shape = self.declared.contract.shape["parameters"]
         return {
             one["name"]: self.example_of(Schema(one["schema"]), f"the parameter {one['name']!r}")
             for one in shape
-            if one["required"] and not (one["in"] == "header" and one["name"].lower() in OWN_HEADERS)
+            if one["required"] is required
+            and not (one["in"] == "header" and one["name"].lower() in OWN_HEADERS)
         }
 
     def _is_free(self, source: Source) -> bool:

@@ -11,6 +11,7 @@ import typer
 
 from ringback._guard import Guard, NetworkPolicy
 from ringback._signing import new_secret
+from ringback._tls import default_context
 from ringback._transport import Transport
 from ringback._urls import parse_url
 from ringback.cli.check import check
@@ -53,7 +54,9 @@ async def test_the_reference_lists_every_check_with_its_severity(tutorial: dict[
     guard = Guard(NetworkPolicy())
     caller = Caller(tutorial, declared, parse_url("http://127.0.0.1/"))
     secrets = [new_secret(), new_secret()]
-    provider = Provider(caller, secrets, Transport(guard), guard=guard, timeout=1)
+    provider = Provider(
+        caller, secrets, Transport(guard), guard=guard, ssl_context=default_context(), timeout=1
+    )
     groups = (
         valid_event_checks,
         unusual_event_checks,
@@ -68,4 +71,4 @@ async def test_the_reference_lists_every_check_with_its_severity(tutorial: dict[
         family = next((kind for start, kind in families.items() if name.startswith(start)), None)
         number = "event.1" if re.fullmatch(r"event\.\d+", name) else name
         assert severity == (family or exact.get(number)), name
-    assert set(exact) - set(played) == set()
+    assert set(exact) - set(played) == {"event.parameters"}  # this callback has none

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel
 from standardwebhooks import Webhook, WebhookVerificationError
 from testkit.serving import served
 
+from ringback._errors import RingbackError
 from ringback._signing import new_secret
 from ringback.kit._declared import choose
 from ringback.kit.check import Report, check_receiver
@@ -47,9 +49,9 @@ def of_the_tutorial(secret: str) -> FastAPI:
     return app
 
 
-async def checked(url: str, document: dict[str, Any], secret: str) -> Report:
+async def checked(url: str, document: dict[str, Any], secret: str, **more: Any) -> Report:
     [declared] = choose(document)
-    return await check_receiver(url, document, declared, secrets=[secret])
+    return await check_receiver(url, document, declared, secrets=[secret], **more)
 
 
 def assert_nothing_is_said(report: Report) -> None:
@@ -62,6 +64,22 @@ async def test_the_tutorials_receiver_with_the_package_of_pypi(tutorial: dict[st
     secret = new_secret()
     async with served(of_the_tutorial(secret)) as url:
         assert_nothing_is_said(await checked(f"{url}/events", tutorial, secret))
+
+
+async def test_a_name_with_several_addresses_and_tls(tutorial: dict[str, Any], tmp_path: Path) -> None:
+    """``localhost`` stands for ::1 too, where nobody listens."""
+    secret, authority = new_secret(), trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    async with served(of_the_tutorial(secret), ssl_certfile=str(tmp_path / "server.pem")) as served_at:
+        port = served_at.rpartition(":")[2]
+        url = f"https://localhost:{port}/events"
+        with pytest.raises(RingbackError, match="the certificate is not valid"):
+            await checked(url, tutorial, secret)
+        assert_nothing_is_said(await checked(url, tutorial, secret, roots=tmp_path / "ca.pem"))
+    with pytest.raises(RingbackError, match=r"nosuch\.pem holds no certificates in PEM"):
+        await checked(url, tutorial, secret, roots=tmp_path / "nosuch.pem")
 
 
 @pytest.mark.long

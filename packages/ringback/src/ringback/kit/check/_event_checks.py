@@ -61,6 +61,9 @@ def unusual_event_checks(provider: Provider) -> Iterator[Check]:
             headers=[("traceparent", "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"), ("x-new", "1")]
         ),
     )
+    if (full := provider.caller.with_optional(provider.good)) is not None:
+        title = "Headers and query parameters that may be left out are taken where they are there"
+        yield takes("event.parameters", title, _MUST, lambda p: p.request(payload=full))
     if names := provider.caller.free_texts:
         yield takes(
             "event.encoded-url",

@@ -1,7 +1,9 @@
 """Plays all checks against one receiver, in an order in which each can be understood."""
 
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from ringback._errors import RingbackError
@@ -9,6 +11,7 @@ from ringback._guard import Guard, NetworkPolicy
 from ringback._message import Failure, FailureReason
 from ringback._resolver import SystemResolver
 from ringback._signing import check_secrets
+from ringback._tls import default_context
 from ringback._transport import Transport
 from ringback._urls import Url, parse_url
 from ringback.kit._calls import Caller
@@ -44,22 +47,25 @@ async def check_receiver(
     values: Mapping[str, str] | None = None,
     only: str = "*",
     timeout: float = 20.0,
+    roots: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Play the provider of one callback against the receiver at `url`, the base that a provider is given.
 
     Nothing is sent to any other host, and no redirect is followed. `values` are texts for the expressions in
     the callback's URL, `only` a pattern for the checks' names, `timeout` the seconds that each exchange may
-    take. Raises `RingbackError` where nothing listens, or no event can be made.
+    take, `roots` a PEM file of authorities to trust besides the system's. Raises `RingbackError` where
+    nothing listens, or no event can be made.
     """
     base = parse_url(url)
     if secrets:
         check_secrets(secrets)
     guard = _guard(base)
-    transport = Transport(guard)
+    context = _trusting(roots)
+    transport = Transport(guard, ssl_context=context)
     try:
         caller = Caller(document, declared, base, values or {})
-        provider = Provider(caller, secrets, transport, guard=guard, timeout=timeout)
+        provider = Provider(caller, secrets, transport, guard=guard, ssl_context=context, timeout=timeout)
         await _look(provider)
         results = await _play_all(provider, only, progress or _silent)
     finally:
@@ -71,6 +77,16 @@ def _guard(base: Url) -> Guard:
     # Whoever types the URL may call their own machine. Another host is never asked for, nor called.
     policy = NetworkPolicy.from_settings(["0.0.0.0/0", "::/0"], allow_hosts=[base.host])
     return Guard(policy, SystemResolver())
+
+
+def _trusting(roots: Path | None) -> ssl.SSLContext:
+    context = default_context()
+    if roots is not None:
+        try:
+            context.load_verify_locations(cafile=roots)
+        except (OSError, ssl.SSLError) as error:
+            raise RingbackError(f"{roots} holds no certificates in PEM: {error}. Check the path.") from None
+    return context
 
 
 async def _look(provider: Provider) -> None:

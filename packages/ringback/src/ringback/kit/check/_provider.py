@@ -1,6 +1,7 @@
 """Plays the provider: makes signed requests as Ringback does, and changes them where a check says so."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,12 +28,14 @@ class Provider:
         transport: Transport,
         *,
         guard: Guard,
+        ssl_context: ssl.SSLContext,
         timeout: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.caller = caller
         self.secrets = tuple(secrets)
         self.guard = guard
+        self.ssl_context = ssl_context
         self.timeout = timeout
         self.events: list[Payload] = valid_events(caller)
         self._transport = transport

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import ssl
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ringback._errors import Blocked
 from ringback._guard import Guard, Unresolved
@@ -68,11 +67,17 @@ class SlowSender:
 
     async def _connect(self, guard: Guard) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         url = self._request.url
-        address = (await guard.addresses(url, self._limits.dns))[0]
-        if url.scheme == "http":
-            return await asyncio.open_connection(str(address), url.port)
-        context = ssl.create_default_context()
-        return await asyncio.open_connection(str(address), url.port, ssl=context, server_hostname=url.host)
+        secure: dict[str, Any] = {}
+        if url.scheme == "https":
+            secure = {"ssl": self._provider.ssl_context, "server_hostname": url.host}
+        failure: OSError | None = None
+        for address in await guard.addresses(url, self._limits.dns):
+            try:
+                return await asyncio.open_connection(str(address), url.port, **secure)
+            except OSError as error:  # a name stands for several, as localhost does
+                failure = error
+        assert failure is not None
+        raise failure
 
     async def _write(self, data: bytes) -> None:
         if self._streams is not None:
