@@ -62,10 +62,8 @@ async def test_i24_each_kind_and_revision_has_one_message_id(mailing: Any) -> No
     await shop.app.state.ringback.drain()
     await shop.pass_time(timedelta(days=365 * 80))
     mails = [message_from_bytes(sent.content, policy=policy.default) for sent in server.received]
-    assert [mail["Subject"].split(" ")[0] for mail in mails] == [
-        *("Invoice", "Invoice"),
-        *("Reminder:", "Overdue:", "Overdue:"),
-    ]
+    kinds = sorted(mail["Subject"].split(" ")[0] for mail in mails)
+    assert kinds == ["Invoice", "Invoice", "Overdue:", "Overdue:", "Reminder:"]
     assert len({mail["Message-ID"] for mail in mails}) == 5
     names = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
     assert all([name for name in mail if not name.startswith("X-")] == names for mail in mails)
