@@ -80,7 +80,7 @@ async def opened(folder: Path, **panel: Any) -> AsyncIterator[Office]:
         "dependencies": [Depends(signed_in)],
         "owner": signed_in,
         "per_minute": 1e6,
-        "timeout": 0.3,
+        "timeout": 10.0,
     }
     mount_test_panel(app, **(chosen | panel))
     async with (

@@ -59,7 +59,12 @@ async def test_the_documented_example_is_sent_signed_and_marked_and_nothing_is_k
         ("204", 204, "Answered 204, not as documented.", "status 204 is not documented"),
         ("500", 500, "Answered 500.", None),
         ("404", 404, "Answered 404: no receiver at this path.", None),
-        ("410", 410, "Answered 410: the receiver is gone, its endpoint is disabled.", None),
+        (
+            "410",
+            410,
+            "Answered 410: the receiver is gone; a delivery would be given up, and its endpoint disabled.",
+            None,
+        ),
         ("redirect", 302, "Answered 302: redirects are not followed.", None),
         ("429:retry-after=30", 429, "Answered 429: the receiver is being called too often.", None),
     ],
@@ -141,18 +146,19 @@ def filtered() -> Iterator[str]:
 
 
 async def test_t08_open_closed_filtered_and_unknown_look_alike_in_words_and_in_time(
-    office: Any, ringback_receivers: Any
+    open_office: Any, ringback_receivers: Any
 ) -> None:
     silent, resetting = ringback_receivers("hang"), ringback_receivers("reset")
-    with hanging_up() as a, closed() as b, filtered() as c:
+    async with open_office(timeout=0.3) as office:
 
         async def timed(url: str) -> tuple[float, Any]:
             started = time.monotonic()
             told = await office.told(f"{url}/events")
             return time.monotonic() - started, told
 
-        tls = b.replace("http://", "https://")
-        seen = await asyncio.gather(*map(timed, (a, b, c, silent.url, resetting.url, tls)))
+        with hanging_up() as a, closed() as b, filtered() as c:
+            tls = b.replace("http://", "https://")
+            seen = await asyncio.gather(*map(timed, (a, b, c, silent.url, resetting.url, tls)))
     first = seen[0][1]
     assert (first["good"], first["status_code"], first["breach"]) == (False, None, None)
     assert "which of these it was is not told" in first["verdict"]

@@ -1,9 +1,11 @@
 """What the panel is made of: its words on an answer, its allowances, and that it is off by default."""
 
+import pytest
 from fastapi import FastAPI
 
-from ringback import Ringback
+from ringback import Ringback, RingbackError
 from ringback._verdict import judge_answer
+from ringback.panel import mount_test_panel
 from ringback.panel._allowances import Allowances
 from ringback.panel._telling import tell
 from ringback.testing import Clock
@@ -37,3 +39,8 @@ def test_it_is_off_until_it_is_mounted(sqlite_url: str) -> None:
     app = FastAPI()
     Ringback(app, database=sqlite_url)
     assert [route for route in app.routes if "callback-tests" in getattr(route, "path", "")] == []
+
+
+def test_an_app_without_a_ringback_is_told_so() -> None:
+    with pytest.raises(RingbackError, match=r"Add Ringback\(app\) above"):
+        mount_test_panel(FastAPI(), dependencies=[])

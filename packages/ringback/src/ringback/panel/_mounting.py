@@ -75,8 +75,11 @@ def mount_test_panel(
     five of them at once; each process counts for itself. A receiver has `timeout` seconds to answer.
 
     FastAPI's own page at ``docs_url`` gets the panel by itself. Another page loads ``{path}/panel.js`` after
-    Swagger UI's bundle and before the script that starts it.
+    Swagger UI's bundle and before the script that starts it. Raises `RingbackError` for an app without a
+    Ringback.
     """
+    if getattr(app.state, "ringback", None) is None:
+        raise RingbackError("This app has no Ringback. Add Ringback(app) above mount_test_panel(app, ...).")
     app.include_router(
         _router(app, dependencies, owner or _nobody, per_minute, timeout),
         prefix=path,

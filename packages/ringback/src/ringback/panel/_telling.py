@@ -17,6 +17,7 @@ NO_ANSWER: Final = (
     "There was no usable answer. The receiver may not be reachable from here, refuse the connection, have no "
     "valid certificate, not speak HTTP/1.1, or take too long; which of these it was is not told."
 )
+_GONE: Final = "answered 410: the receiver is gone; a delivery would be given up, and its endpoint disabled"
 _PLACE: Final = re.compile(r"(?:as documented, but the model refuses )?(\$(?:\.\w+|\[[0-9]+\])*)")
 _QUOTABLE: Final = re.compile(
     r"(?:status|media type) [^\n]{0,300} is not documented|the body cannot be read as JSON"
@@ -45,7 +46,8 @@ def tell(verdict: Verdict) -> Told:
     """The verdict for the URL's owner."""
     if verdict.status_code is None:
         return Told(False, None, NO_ANSWER)
-    text = verdict.text[:1].upper() + verdict.text[1:] + "."
+    words = _GONE if verdict.disable else verdict.text
+    text = words[:1].upper() + words[1:] + "."
     good = verdict.state is State.DELIVERED and verdict.breach is None
     return Told(good, verdict.status_code, text, _breach(verdict.breach))
 

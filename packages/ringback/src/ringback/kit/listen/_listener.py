@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ringback.kit._behave import Answer, Script, play
+from ringback.kit._behave import Script, play
 from ringback.kit._declared import Declared
 from ringback.kit._wire import Incoming
 from ringback.kit.listen._answers import GIVEN_NONE, documented_answer, problem, refusal
@@ -75,11 +76,12 @@ class Listener:
         if any(check.finding is Finding.WRONG for check in checks) and not self._accept_all:
             status, answer = refusal(checks)
             self._keep(incoming, route, checks, "refused", status)
-            writer.write(answer)
-            await writer.drain()
+            await _send(incoming, answer, writer)
             return
         behaviour = self._script.next()
-        documented: Answer = self._answers[route]
+        documented = self._answers[route]
+        if incoming.method == "HEAD":
+            documented = replace(documented, body=b"", wrong=b"")
         self._keep(incoming, route, checks, behaviour.text, behaviour.status_of(documented))
         await play(behaviour, documented, reader, writer)
 
@@ -107,8 +109,7 @@ class Listener:
             check = Check("path", Finding.WRONG, "no callback of the document goes to such a path")
             answer = problem(404, "Not found", check.text)
         self._keep(incoming, None, (check,), "refused", 405 if names else 404)
-        writer.write(answer)
-        await writer.drain()
+        await _send(incoming, answer, writer)
 
     def _keep(
         self,
@@ -132,3 +133,10 @@ class Listener:
         )
         self.journal.add(entry)
         self._on_entry(entry)
+
+
+async def _send(incoming: Incoming, answer: bytes, writer: asyncio.StreamWriter) -> None:
+    # What answers HEAD ends with its head (RFC 9110, section 9.3.2).
+    head, end, _ = answer.partition(b"\r\n\r\n")
+    writer.write(head + end if incoming.method == "HEAD" else answer)
+    await writer.drain()
