@@ -38,7 +38,7 @@ async def check_all() -> dict[str, Report]:
         right = await check_receiver(f"{url}/{RIGHT}", DOCUMENT, declared, secrets=secrets)
         found = await asyncio.gather(
             *(
-                check_receiver(f"{url}/{name}", DOCUMENT, declared, secrets=secrets, timeout=3.0)
+                check_receiver(f"{url}/{name}", DOCUMENT, declared, secrets=secrets, timeout=6.0)
                 for name in DEFECTS
             )
         )
