@@ -56,6 +56,12 @@ def test_without_a_database_url_there_is_a_file_in_the_data_folder(tmp_path: Pat
         {"payments": "stripe"},
         {"payments": "stripe", "stripe_secret_key": "sk"},
         {"secret_key": "short"},
+        {"callback_allow_networks": ["10.0.0.0/99"]},
+        {"callback_ports": [0]},
+        {"callback_proxy": "https://proxy.example:3128"},
+        {"callback_proxy": "proxy.example:3128"},
+        {"callback_proxy": "http://"},
+        {"mail_limit_per_recipient": -1},
     ],
 )
 def test_what_is_wrong_or_insecure_is_refused(wrong: dict[str, Any]) -> None:
@@ -66,7 +72,9 @@ def test_what_is_wrong_or_insecure_is_refused(wrong: dict[str, Any]) -> None:
 def test_secrets_do_not_show(tmp_path: Path) -> None:
     secret = "a secret of more than thirty-two letters"
     secrets = dict.fromkeys(("secret_key", "stripe_secret_key", "stripe_webhook_secret"), secret)
+    secrets["callback_proxy"] = f"http://us:{secret.replace(' ', '-')}@proxy.example:3128"
     settings = Settings.model_validate({"data_dir": tmp_path, "payments": "stripe", **secrets})
+    assert secret.replace(" ", "-") not in repr(settings)
     assert secret not in repr(settings)
     assert settings.server_key == secret.encode()
 

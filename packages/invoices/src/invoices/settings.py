@@ -6,6 +6,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -103,6 +104,21 @@ class Settings(BaseSettings):
                 "must have at least 32 characters: links of hosted pages and signing secrets rest on it"
             )
         return key
+
+    @field_validator("callback_proxy")
+    @classmethod
+    def _speaks_connect(cls, proxy: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(proxy.get_secret_value() if proxy else "http://none")
+        if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError("give http://[user:password@]host:port of a proxy that makes tunnels (CONNECT)")
+        return proxy
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _no_short_token(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < 16:
+            raise ValueError("must have at least 16 characters: it may be tried by whoever reaches the service")
+        return token
 
     @field_validator("console_secret")
     @classmethod
