@@ -113,13 +113,6 @@ class Settings(BaseSettings):
             raise ValueError("give http://[user:password@]host:port of a proxy that makes tunnels (CONNECT)")
         return proxy
 
-    @field_validator("metrics_token")
-    @classmethod
-    def _no_short_token(cls, token: SecretStr) -> SecretStr:
-        if 0 < len(token.get_secret_value()) < 16:
-            raise ValueError("must have at least 16 characters: it may be tried by whoever reaches the service")
-        return token
-
     @field_validator("console_secret")
     @classmethod
     def _hard_to_guess(cls, secret: SecretStr) -> SecretStr:
