@@ -20,7 +20,6 @@ OPENING = {"create_connection", "open_connection", "open_unix_connection", "sock
 
 MAY_USE = {
     "ringback/_dial.py": {"create_connection", "sock_connect"},
-    "ringback/testing.py": {"create_connection", "open_connection"},
     "ringback/kit/check/_slowly.py": {"open_connection"},
     "invoices/mail/smtp.py": {"aiosmtplib"},
     "invoices/payments/_http.py": {"httpx", "stripe"},

@@ -5,7 +5,7 @@ import json
 import random
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ _STATUS: Final = re.compile(r"[2-5][0-9]{2}")
 _FIELD: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([\t\x20-\x7e]*)")
 _BETWEEN_FIELDS: Final = re.compile(r",(?=[^,:=]+=)")  # a date in a field has a comma too
 _FIELD_ALONE: Final = re.compile(r"[^:=]+=.*")
-_UNHEARD: Final = ([{"unheard": "of"}], {"unheard": ["of"]}, "unheard of", -0.5, None)
 
 
 class UnknownBehaviour(RingbackError, ValueError):
@@ -39,9 +38,9 @@ class Answer:
     wrong: bytes = b'[{"unheard": "of"}]'
 
     @classmethod
-    def of_value(cls, value: Any, status: int = 200, *, unlike: Sequence[Any] = _UNHEARD) -> "Answer":
-        """A JSON value as the documented answer; the first of `unlike` is what no document declares."""
-        return cls(status, json.dumps(value).encode(), wrong=json.dumps(unlike[0]).encode())
+    def of_value(cls, value: Any) -> "Answer":
+        """A JSON value as the documented answer."""
+        return cls(body=json.dumps(value).encode())
 
     @property
     def refusing(self) -> bytes:
@@ -141,7 +140,8 @@ async def play(
 ) -> None:
     """Behave so on a connection whose request was read."""
     if behaviour.text == "hang":
-        await reader.read()
+        while await reader.read(65_536):  # what is sent meanwhile is thrown away
+            pass
         writer.transport.abort()
     elif behaviour.text == "reset":
         no_lingering = (1).to_bytes(4, "little") + bytes(4)

@@ -215,3 +215,18 @@ async def test_memory_is_bounded_by_count_and_by_bytes(tutorial: dict[str, Any],
             await there.client.post(there.url + PATH, content=large, headers=JSON)
         assert [entry.number for entry in there.listener.journal.after(0)] == [7]
         assert there.listener.journal.find(5) is None
+
+
+async def test_what_asks_for_a_head_gets_no_body(tutorial: dict[str, Any], listening: Any) -> None:
+    (item,) = tutorial["paths"]["/invoices/"]["post"]["callbacks"]["invoice_notification"].values()
+    item["head"] = {"responses": item.pop("post")["responses"]}
+    async with listening(tutorial) as there:
+        for target, status in {PATH: 200, "/elsewhere": 404, PATH + "?": 200}.items():
+            answer = await there.client.head(there.url + target)
+            assert (answer.status_code, answer.content) == (status, b"")
+
+
+async def test_a_path_without_end_is_nobodys_at_once(tutorial: dict[str, Any], listening: Any) -> None:
+    async with listening(tutorial) as there:
+        answer = await there.client.post(f"{there.url}/{'invoices/' * 2000}x", content=BODY, headers=JSON)
+    assert answer.status_code == 404

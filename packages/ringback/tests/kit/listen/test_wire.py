@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ringback.kit._wire import Incoming, Limits, encode_answer, serve
 from ringback.kit.listen import open_port
@@ -110,3 +112,14 @@ async def test_a_client_that_says_nothing_is_let_go() -> None:
         writer.close()
         closing.set()
         await serving
+
+
+@given(
+    st.lists(st.binary(max_size=60) | st.sampled_from([REQUEST, CHUNKED, b"\r\n", b"\r\n\r\n"]), max_size=6)
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_comes_is_answered_in_http_or_not_at_all(parts: list[bytes]) -> None:
+    limits = Limits(head=2000, body=100, seconds=2.0, idle=2.0)
+    taken, answer = asyncio.run(exchange(*parts, limits=limits))
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 ")
+    assert len(taken) <= answer.count(b"HTTP/1.1 200 OK")

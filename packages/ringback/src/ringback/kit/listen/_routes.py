@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote
 
 from ringback._expressions import Hole
@@ -11,6 +12,8 @@ from ringback._urls import Url
 from ringback.kit._declared import Declared
 
 __all__ = ["Match", "Route", "match"]
+
+_LONGEST_PATH: Final = 4096
 
 Place = Source | Hole
 """What stands for a value in a key: an expression, or the callback's own path parameter."""
@@ -41,7 +44,7 @@ class Route:
 
     def match(self, path: str) -> Match | None:
         """The path (percent-encoded) taken apart, or None where it is not this callback's."""
-        found = self._pattern.fullmatch(path)
+        found = self._pattern.fullmatch(path) if len(path) <= _LONGEST_PATH else None
         if found is None:
             return None
         texts = [unquote(text, errors="replace") for text in found.groups()[1:]]
