@@ -38,6 +38,9 @@ _RUN = re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % WINDOW)
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 _TEXT_PREFIX = re.compile(r"(?:whsec|whsk|inv_[0-9a-z]{8})_")
 
+_FIGURES = ("secrets", "databases", "log_records", "seconds")
+_OUTPUT = "secret_scan"
+
 _PROVIDERS_OWN = "sandbox.db"
 """The payment sandbox's books: like Stripe, it is given the link to which customers return."""
 
@@ -112,6 +115,17 @@ class Scan:
             if parts:
                 rows = connection.execute(sql.SQL(" UNION ALL ").join(parts)).fetchall()
                 self.search("\n".join(text for (text,) in rows).encode(), f"a database of {_test()}")
+
+    def told(self) -> dict[str, Any]:
+        """What was found and where was looked, for another process."""
+        return {name: getattr(self, name) for name in _FIGURES} | {"found": self.found}
+
+    def add(self, told: dict[str, Any]) -> None:
+        """Take in what another process tells."""
+        for name in _FIGURES:
+            setattr(self, name, getattr(self, name) + told[name])
+        for name, places in told["found"].items():
+            self.found.setdefault(name, []).extend(places)
 
 
 scan = Scan()
@@ -217,9 +231,19 @@ def _search_the_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     scan.timed(lambda: scan.search_folder(tmp_path_factory.getbasetemp(), "several tests"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Where tests run in several processes, each of them tells this one what it has found."""
+    told = getattr(node, "workeroutput", {}).get(_OUTPUT)
+    if told is not None:
+        scan.add(told)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run that leaves a secret behind has failed."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output[_OUTPUT] = scan.told()
     if scan.found and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -108,7 +108,7 @@ PLACES = {
 }
 
 
-Run = Callable[[str], tuple[int, str]]
+Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -117,12 +117,12 @@ def run(tmp_path: Path, postgresql_server: Server) -> Run:
     return partial(_run, tmp_path, postgresql_server.url.render_as_string(hide_password=False))
 
 
-def _run(folder: Path, server: str, plant: str) -> tuple[int, str]:
+def _run(folder: Path, server: str, plant: str, *options: str) -> tuple[int, str]:
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_suite.py").write_text(SUITE.replace("PLANT", plant))
     (folder / "pytest.ini").write_text("[pytest]\n")
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(folder)],
         cwd=folder,
         env={
             **os.environ,
@@ -145,6 +145,12 @@ def test_planted_secrets_fail_the_run_and_are_named_with_their_places(run: Run) 
     for name, place in re.findall(r"LEAKED (.*) stands in (.*)", told):
         found.setdefault(name, set()).add(place)
     assert found == PLACES
+
+
+def test_what_several_processes_find_fails_the_run_too(run: Run) -> None:
+    code, told = run("disguised", "-p", "xdist", "-n", "2")
+    assert code == 1
+    assert {name for name, _ in re.findall(r"LEAKED (.*) stands in (.*)", told)} == PLACES.keys()
 
 
 def test_a_clean_run_passes_and_says_what_was_searched(run: Run) -> None:
