@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from invoices import __version__, console, docs_page, errors, migrations
+from invoices import __version__, console, docs_page, errors, health, migrations
 from invoices.accounts import service as accounts
 from invoices.accounts.usage import KeyUses
 from invoices.console import Reading
@@ -76,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(payment_endpoints.router)
     app.include_router(page_endpoints.router)
     app.include_router(ringback.jwks_router(), responses=errors.responses(errors.Invalid))
+    app.include_router(health.router)
     _mount_sandbox(app, settings)
     _mount_console(app, settings, ringback)
     # The last one added is the outermost.

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
 
     secret_key: SecretStr = SecretStr("")
     console_secret: SecretStr = SecretStr("")
+    metrics_token: SecretStr = SecretStr("")
 
     @field_validator("database_url")
     @classmethod
@@ -112,6 +113,13 @@ class Settings(BaseSettings):
         if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):
             raise ValueError("give http://[user:password@]host:port of a proxy that makes tunnels (CONNECT)")
         return proxy
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _no_short_token(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < 16:
+            raise ValueError("must have at least 16 characters: it may be tried by whoever reaches the service")
+        return token
 
     @field_validator("console_secret")
     @classmethod

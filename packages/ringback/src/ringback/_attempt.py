@@ -12,12 +12,19 @@ from ringback._guard import Guard
 from ringback._openapi.answer import Answers
 from ringback._schedule import parse_retry_after
 from ringback._signing import sign
+from ringback._tracing import trace_id_of
 from ringback._transport import Failure, FailureReason, Request, Response, Transport
 from ringback._types import Delivery, Outcome, State
 from ringback._urls import parse_url
 from ringback._verdict import Verdict, excerpt, judge_answer
 
 logger = logging.getLogger("ringback.attempt")
+
+# What others have chosen is quoted: a line end in it must not begin a line of its own.
+LINE = (
+    "id=%(id)s attempt=%(attempt)d owner=%(owner)r destination=%(destination)s state=%(state)s "
+    "status=%(status)s ms=%(ms)d verdict=%(verdict)r trace=%(trace)s"
+)
 
 USER_AGENT = "Ringback/1 (+https://standardwebhooks.com)"
 
@@ -173,18 +180,24 @@ class Ended(Protocol):
 
 
 def log_attempt(owed: Owed, ended: Ended) -> None:
-    """Write the one line of an attempt, with fixed field names; bodies and secrets never go in."""
+    """Write the one line of an attempt, with fixed field names; bodies and secrets never go in.
+
+    The fields are the record's ``args``, so that a formatter can write them as JSON.
+    """
     if logger.isEnabledFor(logging.INFO):
         logger.info(
-            "id=%s attempt=%s owner=%s destination=%s state=%s status=%s ms=%.0f verdict=%r",
-            owed.message_id,
-            ended.number,
-            owed.owner,
-            owed.destination.partition(" ")[0],
-            ended.state.value,
-            ended.status_code,
-            ended.duration * 1000,
-            ended.verdict,
+            LINE,
+            {
+                "id": owed.message_id,
+                "attempt": ended.number,
+                "owner": owed.owner,
+                "destination": owed.destination.partition(" ")[0],
+                "state": ended.state.value,
+                "status": ended.status_code,
+                "ms": round(ended.duration * 1000),
+                "verdict": ended.verdict,
+                "trace": trace_id_of(owed.headers),
+            },
         )
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy import Connection
@@ -15,10 +16,12 @@ from ringback._attempt import Acknowledgement, HttpAttempts, make_channel_attemp
 from ringback._channels import HTTP, Channel
 from ringback._contract import Contract, Contracts
 from ringback._drift import EarlierContract
+from ringback._metrics import Measures
 from ringback._openapi.answer import Answers
 from ringback._schedule import RetrySchedule
 from ringback._store.claims import Claimed
 from ringback._store.store import Store
+from ringback._tracing import TRACEPARENT, attempting, parent_of
 from ringback._transport import Transport
 from ringback._types import Delivery
 from ringback._verdict import Verdict
@@ -44,8 +47,10 @@ class Couriers:
         schedule: RetrySchedule,
         timeout: float,
         in_flight: int,
+        measures: Measures,
     ) -> None:
         self._http = http
+        self._measures = measures
         self._contracts = contracts
         self._earlier = earlier
         self._channels = channels
@@ -55,7 +60,19 @@ class Couriers:
         self._in_flight = in_flight
 
     async def attempt(self, claimed: Claimed, secrets: Sequence[str]) -> Verdict:
-        """Make one attempt by the delivery's channel."""
+        """Make one attempt by the delivery's channel, count it, and tell its trace if it belongs to one."""
+        started, parent = time.monotonic(), parent_of(claimed.headers)
+        if parent is None:
+            verdict = await self._make(claimed, secrets)
+        else:
+            with attempting(claimed, parent) as span:
+                fields = (*claimed.headers[:-1], (TRACEPARENT, span.traceparent))
+                verdict = await self._make(claimed._replace(headers=fields), secrets)
+                span.ended(verdict.state.value, verdict.status_code, verdict.text)
+        self._measures.attempted(claimed.channel, verdict, time.monotonic() - started)
+        return verdict
+
+    async def _make(self, claimed: Claimed, secrets: Sequence[str]) -> Verdict:
         if claimed.channel == HTTP:
             contract = self._contracts().get(claimed.operation or "", claimed.callback or "")
             function = None if contract is None else contract.function

@@ -16,6 +16,7 @@ from ringback._openapi.payload import Payload
 from ringback._owner_guards import OwnerGuards
 from ringback._signing import new_message_id
 from ringback._store.targets import StoredTarget, TargetStore
+from ringback._tracing import with_parent
 from ringback._types import Delivery, Exchange, Target
 from ringback._urls import IPAddress, Url, parse_url
 
@@ -195,7 +196,7 @@ class Outbox:
                 "note": note,
                 "method": contract.method,
                 "url": str(url),
-                "headers": [list(pair) for pair in payload.headers],
+                "headers": with_parent([list(pair) for pair in payload.headers]),
                 "body": payload.body,
                 "idempotency_key": options.idempotency_key,
                 "delay": options.delay,
@@ -246,7 +247,7 @@ class Outbox:
                 "contract": None,
                 "method": "",
                 "url": to,
-                "headers": [],
+                "headers": with_parent([]),
                 "body": body,
                 "idempotency_key": None if key is None else _name("key", key),
                 "delay": delay,

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ringback import _declarations, _document, _migrations
@@ -24,6 +25,7 @@ from ringback._engine import Couriers, Engine, worker_name
 from ringback._errors import RingbackError
 from ringback._guard import Guard, NetworkPolicy
 from ringback._master_keys import MasterKeyFinder, SecretKey
+from ringback._metrics import Measures, Standing, exposition, look
 from ringback._operators_side import OperatorsSide
 from ringback._outbox import Outbox
 from ringback._owner_guards import OwnerGuards, OwnerPolicy
@@ -106,6 +108,7 @@ class Ringback(CallersSide, OperatorsSide):
         self.master_keys = MasterKeyFinder(secret_key, self.engine.url)
         self._store = Store(self.engine.dialect.name, master_keys=self.master_keys, clock=now)
         self.channels: dict[str, Channel] = {}
+        self._measures = Measures()
         self._acknowledgements: dict[Callable[..., Any], Acknowledgement] = {}
         self._app: FastAPI | None = None
         self._contracts: Contracts | None = None
@@ -189,6 +192,27 @@ class Ringback(CallersSide, OperatorsSide):
         finally:
             await self._engine.stop()
 
+    @property
+    def is_delivering(self) -> bool:
+        """Whether a worker runs in this process."""
+        return self._engine.running
+
+    async def metrics(self) -> str:
+        """Figures of this process and of the database, as Prometheus reads them (text format 0.0.4).
+
+        Serve them where strangers cannot ask; each call reads the database. Their names are on the page
+        *How to observe* of the documentation.
+        """
+
+        def work(connection: Connection) -> Standing:
+            self._store.settle(connection)
+            return look(connection, self._store.now(connection))
+
+        async with self.engine.connect() as connection:
+            await connection.execution_options(sqlite_read_only=True)
+            standing = await connection.run_sync(work)
+        return exposition(self._measures, standing, is_delivering=self.is_delivering)
+
     async def ended(self) -> None:
         """Return when the worker of this process has ended, by its own failure too."""
         await self._engine.ended()
@@ -240,4 +264,5 @@ class Ringback(CallersSide, OperatorsSide):
             schedule=self._schedule,
             timeout=self._timeout,
             in_flight=self._in_flight,
+            measures=self._measures,
         )
