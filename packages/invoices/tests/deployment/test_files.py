@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,11 @@ from invoices.settings import Settings
 from ringback.cli import app as ringback_command
 
 PROGRAMS = {"invoices": invoices_command, "ringback": ringback_command}
+NAMES = {
+    name: typer.main.get_command(app).list_commands(None)  # type: ignore[attr-defined]
+    for name, app in PROGRAMS.items()
+}
+PAGES = ("deploy", "back-up-and-restore", "upgrade")
 FILLED = {"POSTGRES_PASSWORD": "0a1b"}
 OURS = ("migrate", "service", "worker")
 FILES = [
@@ -33,7 +39,7 @@ FILES = [
     ROOT / "compose.yaml",
     ROOT / ".env.example",
     *sorted((ROOT / "deploy").rglob("*.*")),
-    *(ROOT / "docs/how-to" / f"{name}.md" for name in ("deploy", "back-up-and-restore", "upgrade")),
+    *(ROOT / "docs/how-to" / f"{name}.md" for name in PAGES),
 ]
 
 
@@ -46,6 +52,19 @@ def commands() -> list[list[str]]:
     return [[Path(command[0]).name, *command[1:]] for command in found]
 
 
+def commands_of_the_pages() -> list[list[str]]:
+    """Every command line of ours in the pages for operators, without what a shell would take away."""
+    found = []
+    for name in PAGES:
+        text = (ROOT / "docs/how-to" / f"{name}.md").read_text(encoding="utf-8").replace("\\\n", "")
+        spans = re.findall(
+            r"`((?:invoices|ringback) [^` ]+ [^`]+)`", text
+        )  # a lone `ringback lint` is a name
+        blocks = re.findall(r"^ {4}(?:.* |.*/)??((?:invoices|ringback) .+)$", text, re.MULTILINE)
+        found += [shlex.split(re.sub(r"\s+#.*", "", line)) for line in [*spans, *blocks]]
+    return [command for command in found if command[1:] and command[1] in NAMES[command[0]]]
+
+
 def parse(command: Any, name: str, arguments: list[str]) -> None:
     """Read a command line as the program would; raises on a command or an option that there is not."""
     while hasattr(command, "list_commands"):
@@ -56,12 +75,12 @@ def parse(command: Any, name: str, arguments: list[str]) -> None:
     command.make_context(name, arguments)
 
 
-@pytest.mark.parametrize("command", commands(), ids=" ".join)
+@pytest.mark.parametrize("command", [*commands(), *commands_of_the_pages()], ids=" ".join)
 def test_every_command_is_one_that_there_is(command: list[str]) -> None:
     program, *arguments = command
     parse(typer.main.get_command(PROGRAMS[program]), program, arguments)
     if "--factory" in arguments:
-        module, _, name = arguments[arguments.index("--factory") + 1].partition(":")
+        (module, name), *_ = (word.split(":") for word in arguments if word.startswith("invoices."))
         assert callable(getattr(importlib.import_module(module), name))
 
 

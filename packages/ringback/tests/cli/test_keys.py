@@ -121,6 +121,7 @@ def test_keys_of_a_lost_master_key_can_be_dropped_by_name(
     monkeypatch.setenv("RINGBACK_KEY", new_master_key())
     ran = run("keys", "reencrypt", "--drop-unreadable", *where)
     assert ran.code == 0
+    assert "0 keys encrypted anew" in ran.words
     assert "the key of owner 'acme'" in ran.words
     assert run("keys", "create", "acme", *where).out.strip() != lost
 

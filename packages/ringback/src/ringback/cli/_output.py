@@ -76,7 +76,7 @@ def print_json(value: Any) -> None:
 
 def count(number: int, noun: str) -> str:
     """A number with its noun, in the right form."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 
