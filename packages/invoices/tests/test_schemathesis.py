@@ -53,7 +53,7 @@ async def strict_document(client: httpx.AsyncClient) -> dict[str, Any]:
     return document
 
 
-@pytest.fixture(params=[12, pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
+@pytest.fixture(params=[25, pytest.param(150, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
 def seconds(request: pytest.FixtureRequest) -> int:
     value: int = request.param
     return value
