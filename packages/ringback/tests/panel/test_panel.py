@@ -254,3 +254,16 @@ async def test_below_another_path_it_is_found_there(open_office: Any) -> None:
         outer.mount("/api", office.app)
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(outer), base_url="http://x") as client:
             assert '<script src="/api/x/tests/panel.js">' in (await client.get("/api/docs")).text
+
+
+async def test_the_operators_log_says_who_tried_what_and_why_it_failed(
+    open_office: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ringback.panel")
+    async with open_office(timeout=0.3) as office:
+        with closed() as url:
+            told = await office.told(f"{url}/events?token=SECRET")
+    [line] = [record.getMessage() for record in caplog.records if record.name == "ringback.panel"]
+    assert line.startswith(f"test id={told['id']} owner='acme' destination={url} status=None verdict=")
+    assert "connect refused" in line
+    assert "SECRET" not in line

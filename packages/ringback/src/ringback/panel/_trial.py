@@ -1,6 +1,7 @@
 """One test delivery: the documented example, signed, through the same guard and attempt as every callback."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MARK", "NoSuchPlace", "Trial", "Trier", "UnusableUrl"]
 
+logger = logging.getLogger("ringback.panel")
+
 MARK: Final = ("ringback-test", "1")
 """The header field of every test delivery. It is not signed; the beginning ``msg_test_`` of the id is."""
 
+_LINE: Final = "test id=%s owner=%r destination=%s status=%s verdict=%r"  # the operator is told why
 _RESOLVE_SECONDS: Final = 1.0
 _AT_ONCE: Final = 8
 _STANDS_FOR: Final = "test"
@@ -97,6 +101,7 @@ class Trier:
             end = loop.time() + self._timeout + _RESOLVE_SECONDS
             await self._judge(owed)
             request, verdict = await self._attempt(owed, declared)
+            logger.info(_LINE, owed.message_id, owner, owed.destination, verdict.status_code, verdict.text)
             if verdict.status_code is None:
                 await asyncio.sleep(max(0.0, end - loop.time()))
         return Trial(owed.message_id, request, tell(verdict))
