@@ -88,7 +88,7 @@ async def serve(
     server.close()
     for task in list(connections):
         task.cancel()
-    await asyncio.gather(*connections)
+    await asyncio.gather(*connections, return_exceptions=True)  # one may not even have begun
 
 
 def encode_answer(status: int, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> bytes:
