@@ -25,6 +25,8 @@ HIDDEN = (
     "/callback-tests",  # a manager's key, and what is sent is that account's own
     "/sandbox/",  # the provider's stand-in: its own key, and links that cannot be guessed
     "/console/",  # the operator's secret
+    *("/healthz", "/readyz"),  # for everybody, and they say no more than whether it goes
+    "/metrics",  # the monitoring's token, or this machine
 )
 
 BODIES = {

@@ -1,4 +1,4 @@
-"""Threat t31: card data never comes here. No page has a place for it, no text may hold a card's number."""
+"""Threat t31: card data never comes here. No customer's page has a place for it, and no text may hold one."""
 
 import random
 import re
@@ -12,7 +12,9 @@ import invoices
 from invoices.invoices.card_numbers import card_number_in
 from invoices.invoices.schemas import Invoice
 
-TEMPLATES = sorted(Path(invoices.__file__).parent.rglob("*.html"))
+CUSTOMERS = Path(invoices.__file__).parent
+# What operators search by in the console is seen by no customer.
+TEMPLATES = sorted(path for path in CUSTOMERS.rglob("*.html") if path.parts[-3] != "console")
 FIELD = re.compile(r"<(?:input|textarea|select)\b[^>]*>|contenteditable", re.IGNORECASE)
 
 
