@@ -1,6 +1,6 @@
 # Every command that a person types here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long test-oldest check fuzz bench format browser
+.PHONY: help demo serve test test-long test-oldest check fuzz bench docs format browser
 
 UV := scripts/uv
 # --inexact adds what is missing and removes nothing, so running the demo does not undo a set-up for tests.
