@@ -22,6 +22,7 @@ from invoices.mail.channel import SCHEDULE as MAIL_SCHEDULE
 from invoices.mail.channel import TIMEOUT as MAIL_TIMEOUT
 from invoices.mail.channel import MailChannel
 from invoices.pages import endpoints as page_endpoints
+from invoices.pages.watching import Watchers
 from invoices.payments import endpoints as payment_endpoints
 from invoices.payments import reconciliation
 from invoices.payments.provider import Provider
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.key_uses = KeyUses(app.state.sessions)
     app.state.rate_limits = RateLimits.from_settings(settings)
     app.state.renderer = Renderer()
+    app.state.watchers = Watchers.on(app.state.sessions)
     app.state.provider = Provider.from_settings(settings)
     ringback = _make_ringback(app, settings)
     docs_page.install(app)

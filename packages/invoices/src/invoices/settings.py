@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from invoices.invoices.money import EXPONENTS
+from invoices.languages import LanguageTag
 from ringback import NetworkPolicy, key_file
 
 
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     base_url: HttpUrl = HttpUrl("http://127.0.0.1:8000")
     currency: str = "USD"
+    language: LanguageTag = "en"
     seller: str = Field(default="", max_length=120)
     callback_allow_networks: Listed = Field(default_factory=list)
     callback_allow_hosts: Listed = Field(default_factory=list)
@@ -118,7 +120,9 @@ class Settings(BaseSettings):
     @classmethod
     def _no_short_token(cls, token: SecretStr) -> SecretStr:
         if 0 < len(token.get_secret_value()) < 16:
-            raise ValueError("must have at least 16 characters: it may be tried by whoever reaches the service")
+            raise ValueError(
+                "must have at least 16 characters: it may be tried by whoever reaches the service"
+            )
         return token
 
     @field_validator("console_secret")

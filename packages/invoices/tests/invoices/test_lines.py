@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from invoices.invoices.lines import Line, add_up, read_lines, stored_lines
 from invoices.pdf import InvoicePdf, PdfLine, PdfTax
-from invoices.pdf.document import view
+from invoices.pdf.view import view
 
 TWO: list[dict[str, Any]] = [
     {"description": "Maintenance", "quantity": "2.5", "unit_price": "99.99", "tax_rate": 19},

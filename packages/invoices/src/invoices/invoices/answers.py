@@ -34,6 +34,7 @@ def state_of(row: Invoice, settings: Settings) -> dict[str, Any]:
         "currency": row.currency,
         "due_on": row.due_on,
         "notes": row.notes,
+        "language": row.language,
         "status": row.status,
         "facts": facts(row),
         "mail": _mail(row),

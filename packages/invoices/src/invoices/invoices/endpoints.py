@@ -66,7 +66,7 @@ async def create_invoice(
     The service sends it to the customer, collects the money on the page behind `pay_url`, and then calls
     you back: the Callbacks tab shows what to build. The same request sent again makes no second invoice.
     """
-    order = Order.of(invoice, settings.currency)
+    order = Order.of(invoice, settings.currency, settings.language)
     url = str(callback_url) if callback_url else None
     seal = AnswerSeal(settings.server_keys)
     once = Once(session, account.id, key, order.fingerprint(url), seal)

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from invoices.database import Base, Moment
 from invoices.invoices.lifecycle import Status
+from invoices.languages import ENGLISH
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _Status = Enum(
@@ -68,6 +69,7 @@ class Invoice(Base):
     currency: Mapped[str] = mapped_column(String(3))
     due_on: Mapped[date | None] = mapped_column(Date)
     notes: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(String(16), default=ENGLISH)
     status: Mapped[Status] = mapped_column(_Status, default=Status.OPEN)
     paid_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     refunded_minor: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -33,9 +33,10 @@ class Order:
     currency: str
     due_on: date | None
     notes: str | None
+    language: str
 
     @classmethod
-    def of(cls, invoice: schemas.Invoice, default_currency: str) -> "Order":
+    def of(cls, invoice: schemas.Invoice, default_currency: str, default_language: str) -> "Order":
         """Read the request; raises `InvalidTotal`."""
         currency = invoice.currency or default_currency
         lines = None if invoice.lines is None else tuple(line.value() for line in invoice.lines)
@@ -55,6 +56,7 @@ class Order:
             currency,
             invoice.due_on,
             invoice.notes,
+            invoice.language or default_language,
         )
 
     def values(self) -> Mapping[str, Any]:
@@ -70,6 +72,7 @@ class Order:
             "currency": self.currency,
             "due_on": self.due_on,
             "notes": self.notes,
+            "language": self.language,
             "content_hash": self.content_hash,
         }
 
@@ -86,6 +89,7 @@ class Order:
             None if self.lines is None else [_normal(line) for line in self.lines],
             None if self.due_on is None else self.due_on.isoformat(),
             self.notes,
+            self.language,
         ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

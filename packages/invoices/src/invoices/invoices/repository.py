@@ -1,6 +1,6 @@
 """Every query about invoices. Each one is limited to one account, or says why it is not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -24,6 +24,7 @@ __all__ = [
     "give_number",
     "happenings",
     "page",
+    "standings",
 ]
 
 
@@ -112,6 +113,12 @@ async def page(
     if status is not None:
         statement = statement.where(Invoice.status == status)
     return (await session.scalars(statement.order_by(Invoice.pk.desc()).limit(limit))).all()
+
+
+async def standings(session: AsyncSession, pks: Collection[int]) -> Sequence[Any]:
+    """Status and money of these invoices, of any account: whoever asks has their links."""
+    columns = (Invoice.pk, Invoice.status, Invoice.paid_minor, Invoice.refunded_minor)
+    return (await session.execute(select(*columns).where(Invoice.pk.in_(pks)))).all()
 
 
 async def add_happening(

@@ -33,6 +33,7 @@ from invoices.invoices.values import (
     few,
     one_line,
 )
+from invoices.languages import LanguageTag
 
 
 class InvoiceLine(BaseModel):
@@ -96,6 +97,10 @@ class Invoice(BaseModel):
     notes: Annotated[Text, StringConstraints(min_length=1, max_length=2000)] | None = Field(
         default=None, description="What else stands on the invoice, for the customer."
     )
+    language: LanguageTag | None = Field(
+        default=None,
+        description="In which language page, mail and PDF are written; the service's own when missing.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -151,6 +156,7 @@ class InvoiceState(BaseModel):
     currency: str
     due_on: date | None
     notes: str | None
+    language: LanguageTag = Field(description="In which language the customer is written to.")
     status: Status
     facts: list[Fact] = Field(description="What you should know beside the status; no fact goes away.")
     mail: MailState
@@ -187,6 +193,7 @@ class InvoiceReceived(InvoiceState, Greeting):
                     "currency": "USD",
                     "due_on": None,
                     "notes": None,
+                    "language": "en",
                     "status": "open",
                     "facts": [],
                     "mail": {"state": "unaddressed", "note": None, "revision": 1},

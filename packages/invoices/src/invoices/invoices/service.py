@@ -1,7 +1,8 @@
 """The steps of an invoice's life: received, read, paid, voided. Each works in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,6 +29,8 @@ __all__ = [
     "happenings",
     "page",
     "send",
+    "standing_of",
+    "standings",
     "void",
     "write_off",
 ]
@@ -112,6 +115,16 @@ async def get(session: AsyncSession, account_id: str, invoice_id: str) -> Invoic
 async def get_by_token(session: AsyncSession, token: str) -> Invoice | None:
     """The invoice that a hosted page's token opens, or None."""
     return await repository.by_token_hash(session, links.digest(token))
+
+
+async def standings(session: AsyncSession, pks: Collection[int]) -> dict[int, str]:
+    """Where each of these invoices stands, in a word that changes with what its page says."""
+    return {row.pk: standing_of(row) for row in await repository.standings(session, pks)}
+
+
+def standing_of(invoice: Any) -> str:
+    """The same of one invoice."""
+    return f"{Status(invoice.status).value}.{invoice.paid_minor}.{invoice.refunded_minor}"
 
 
 async def page(

@@ -3,18 +3,17 @@
 import re
 import textwrap
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-import jinja2
-
-from invoices.invoices.money import display
+from invoices.languages import ENGLISH, Language, language_of
 from invoices.mail.headers import Head, Mailbox, UnsafeHeader, check_bytes, header_text, mail_address
 from invoices.mail.letter import Letter, LetterKind
-from invoices.pdf.document import day
-from invoices.pdf.text import file_stem, printable
+from invoices.pdf import InvoicePdf
+from invoices.pdf.text import file_stem, isolated, printable
+from invoices.templates import in_languages
 
 _SENDER = re.compile(r"(?:(?P<name>[^<>]*?)\s*<)?(?P<box>[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+)>?")
 
@@ -73,25 +72,38 @@ def _head(letter: Letter, sender: Mailbox, address: str | None, *, courteous: bo
     return Head(
         sender=sender,
         recipient=None if address is None else Mailbox(name, address),
-        subject=_subject(letter) if courteous else "Your invoice",
+        subject=_subject(letter) if courteous else header_text(_language(letter).gettext("Your invoice")),
         date=format_datetime(datetime.fromtimestamp(letter.queued_at, UTC)),
         message_id=f"<{letter.digest}@{sender.address.rpartition('@')[2]}>",
     )
 
 
 def _subject(letter: Letter) -> str:
-    document = letter.document
-    from_whom = f" from {document.seller}" if document.seller else ""
-    amount = display(document.due_minor, document.currency)
-    before = {LetterKind.REMINDER: "Reminder: invoice", LetterKind.OVERDUE: "Overdue: invoice"}
-    return header_text(f"{before.get(letter.kind, 'Invoice')} {document.id}{from_whom}: {amount}")
+    document, language = letter.document, _language(letter)
+    _ = language.gettext
+    what = _("Invoice %(number)s", number=document.id)
+    if document.seller:
+        what = _("%(invoice)s from %(seller)s", invoice=what, seller=document.seller)
+    amount = language.amount(document.due_minor, document.currency)
+    subject = {
+        LetterKind.INVOICE: _("%(invoice)s: %(amount)s", invoice=what, amount=amount),
+        LetterKind.REMINDER: _("Reminder: %(invoice)s: %(amount)s", invoice=what, amount=amount),
+        LetterKind.OVERDUE: _("Overdue: %(invoice)s: %(amount)s", invoice=what, amount=amount),
+    }
+    return header_text(subject[letter.kind])
+
+
+def _language(letter: Letter) -> Language:
+    return language_of(letter.document.language)
 
 
 def _body(letter: Letter, pdf: bytes | None, file_name: str) -> tuple[str, bytes]:
     words = _words(letter, attached=pdf is not None)
-    html = _TEMPLATES.get_template("invoice.html").render(words)
+    language = letter.document.language
+    html = _PAGES[language].get_template("invoice.html").render(words)
     message = EmailMessage(policy=SMTP)
-    message.set_content(_TEMPLATES.get_template("invoice.txt").render(words), cte="quoted-printable")
+    text = _TEXTS[language].get_template("invoice.txt").render(words | _isolated(words))
+    message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     if pdf is not None:
         message.add_attachment(pdf, maintype="application", subtype="pdf", filename=file_name)
@@ -108,19 +120,30 @@ def _fix_boundaries(message: EmailMessage, digest: str) -> None:
 
 
 def _words(letter: Letter, *, attached: bool) -> dict[str, object]:
-    document = letter.document
+    document, language = letter.document, _language(letter)
+    return {
+        **_names(document),
+        "amount": language.amount(document.due_minor, document.currency),
+        "issued": language.day(document.issued_at),
+        "due": "" if document.due_on is None else language.day(document.due_on),
+        "kind": letter.kind.value,
+        "pay_url": letter.pay_url,
+        "attached": attached,
+    }
+
+
+def _names(document: InvoicePdf) -> dict[str, str]:
     return {
         "number": printable(document.id),
         "seller": printable(document.seller),
         "customer": printable(document.customer),
         "title": printable(document.title),
-        "amount": display(document.due_minor, document.currency),
-        "issued": day(document.issued_at),
-        "due": "" if document.due_on is None else day(datetime.combine(document.due_on, time(), UTC)),
-        "kind": letter.kind.value,
-        "pay_url": letter.pay_url,
-        "attached": attached,
     }
+
+
+def _isolated(words: dict[str, object]) -> dict[str, str]:
+    # A page isolates by its elements; in a text a name would turn the direction of what stands beside it.
+    return {name: isolated(str(words[name])) for name in ("number", "seller", "customer", "title")}
 
 
 def _wrap(text: str) -> str:
@@ -133,11 +156,8 @@ def _wrap(text: str) -> str:
     )
 
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("invoices.mail"),
-    autoescape=jinja2.select_autoescape(["html"]),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters["wrap"] = _wrap
+_PAGES = in_languages("invoices.mail", autoescape=True)
+_TEXTS = in_languages("invoices.mail", autoescape=False)
+for _tag, _texts in _TEXTS.items():
+    # Only a language that puts spaces between words has places to break lines at.
+    _texts.filters["wrap"] = _wrap if _tag == ENGLISH else str.strip

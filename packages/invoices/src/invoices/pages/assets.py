@@ -1,4 +1,4 @@
-"""The stylesheet and the pictures of the pages, served from memory."""
+"""The stylesheet, the script and the pictures of the pages, served from memory."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,11 @@ from fastapi import APIRouter, HTTPException, Response
 
 __all__ = ["VERSION", "router"]
 
-_TYPES: Final = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 
 _FILES: Final = {
     path.name: path.read_bytes()

@@ -5,13 +5,15 @@ import math
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 
-from invoices.invoices.lifecycle import Status
 from invoices.invoices.links import pay_url
-from invoices.invoices.models import Invoice
+from invoices.invoices.service import standing_of
+from invoices.languages import wanted
 from invoices.pages import assets
+from invoices.pages.bill_view import BillView
 from invoices.pages.rendering import page
+from invoices.pages.watching import Watchers
 from invoices.payments.provider import Refused, Unavailable
 from invoices.payments.service import Bill, Cashier, UnknownLink
 from invoices.pdf import InvoicePdf, PdfFailed, Renderer
@@ -57,8 +59,26 @@ async def pay_invoice(request: Request, token: str) -> Response:
     if url is None:
         return RedirectResponse(_here(request, token), 303)
     if _origin(url) not in _checkouts(request):
-        return page(request, "continue.html", testing=_testing(request), checkout_url=url)
+        language = (await cashier.show(token)).invoice.language
+        return page(request, "continue.html", testing=_testing(request), language=language, checkout_url=url)
     return RedirectResponse(url, 303, headers={"Referrer-Policy": "no-referrer"})
+
+
+@router.get("/pay/{token}/events")
+async def watch_invoice(request: Request, token: str, seen: str = "") -> Response:
+    """A stream that tells the open page when the invoice stands elsewhere than it has `seen`."""
+    try:
+        bill = await Cashier.of(request.app.state).show(token)
+    except UnknownLink:
+        return _unknown(request)
+    watchers: Watchers = request.app.state.watchers
+    if not watchers.has_place(bill.invoice.pk):
+        return Response(status_code=204)  # a browser does not ask again after this
+    return StreamingResponse(
+        watchers.events(bill.invoice.pk, seen[:64]),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
 
 
 @router.get("/pay/{token}/invoice.pdf")
@@ -89,16 +109,20 @@ async def read_pdf(request: Request, token: str) -> Response:
 def _invoice(
     request: Request, token: str, bill: Bill, *, problem: str | None = None, status_code: int = 200
 ) -> Response:
-    invoice: Invoice = bill.invoice
+    invoice, settings = bill.invoice, request.app.state.settings
     return page(
         request,
         "invoice.html",
         testing=_testing(request),
+        language=invoice.language,
         status_code=status_code,
         form_targets=_checkouts(request),
         headers={"Retry-After": "30"} if status_code == 503 else None,
-        invoice=invoice,
-        status=Status(invoice.status),
+        live=True,
+        bill=BillView.of(invoice),
+        standing=standing_of(invoice),
+        seller=settings.seller,
+        link=pay_url(settings, invoice),
         declined=bill.declined,
         unconfirmed=bill.unconfirmed,
         problem=problem,
@@ -110,8 +134,15 @@ def _unknown(request: Request) -> Response:
     """The same page for every link that opens nothing; whoever tries many is told to wait."""
     limits: RateLimits = request.app.state.rate_limits
     wait = limits.guess_wait(request)
-    status_code, headers = (429, {"Retry-After": str(math.ceil(wait))}) if wait else (404, None)
-    return page(request, "unknown.html", testing=_testing(request), status_code=status_code, headers=headers)
+    status_code, headers = (429, {"Retry-After": str(math.ceil(wait))}) if wait else (404, {})
+    return page(
+        request,
+        "unknown.html",
+        testing=_testing(request),
+        language=wanted(request.headers.get("Accept-Language", ""), request.app.state.settings.language),
+        status_code=status_code,
+        headers={"Vary": "Accept-Language"} | headers,
+    )
 
 
 def _here(request: Request, token: str) -> str:

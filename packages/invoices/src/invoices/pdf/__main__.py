@@ -2,19 +2,20 @@
 
 import sys
 
-from invoices.pdf.document import PdfFailed
+from invoices.pdf.document import PdfFailed, PdfRefused
 
 
 def main() -> int:
     """Sets one order within the memory that the first argument allows. Returns the exit code."""
     limit_memory(int(sys.argv[1]))
     from invoices.pdf._typesetting import typeset
+    from invoices.pdf.render import REFUSED
 
     try:
         sys.stdout.buffer.write(typeset(sys.stdin.buffer.read()))
     except PdfFailed as error:
-        print(error, file=sys.stderr)
-        return 1
+        sys.stderr.buffer.write(str(error).encode())
+        return REFUSED if isinstance(error, PdfRefused) else 1
     return 0
 
 

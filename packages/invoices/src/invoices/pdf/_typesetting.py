@@ -1,27 +1,43 @@
-"""Sets an invoice with typst; the only module that knows the typesetter and where the fonts are."""
+"""Sets an invoice with typst; the only module that knows the typesetter."""
 
-import importlib.util
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typst
 
-from invoices.pdf.document import PdfFailed
+from invoices.pdf import _fonts
+from invoices.pdf.document import PdfFailed, PdfRefused
 
-_HERE = Path(__file__).parent
+_HERE: Final = Path(__file__).parent
 
-# Noto Sans (Latin, Greek, Cyrillic, Devanagari) is always there. The others (more scripts and emoji; Chinese,
-# Japanese and Korean) are used where their package is installed. What no font has is set as an empty box.
-_FONT_PACKAGES = ("fontpkg_noto_sans", "manimgx_fonts", "manimgx_fonts_cjk")
+_SUBSTITUTE: Final = "\ufffd"
+
+# Han with its radicals and strokes, kana, Bopomofo, Hangul, and the wide forms that stand among them.
+_EAST_ASIAN: Final = re.compile(
+    "[\u1100-\u11ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef"
+    "\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
 
 
 def typeset(order: bytes) -> bytes:
-    """The PDF for an order: JSON with the invoice's `view` and the file's `timestamp`. Raises PdfFailed."""
+    """The PDF for an order: JSON with the invoice's `view` and the file's `timestamp`.
+
+    Raises PdfRefused where a font has to be installed first, and PdfFailed. Other characters that no font has
+    are replaced by a sign of their own, and the paper says so.
+    """
     asked = json.loads(order)
-    fonts = typst.Fonts(include_system_fonts=False, font_paths=_font_folders())
+    lacking = _fonts.lacking(json.dumps(asked["invoice"], ensure_ascii=False)) - {_SUBSTITUTE}
+    if not _fonts.has_east_asian() and (unprinted := sorted(filter(_EAST_ASIAN.match, lacking))):
+        raise PdfRefused(
+            "no font for Chinese, Japanese and Korean is installed, and the invoice has "
+            f"{_named(unprinted)}; install the extra `cjk`: pip install 'invoices[cjk]'"
+        )
+    invoice: dict[str, Any] = _replaced(asked["invoice"], str.maketrans(dict.fromkeys(lacking, _SUBSTITUTE)))
+    fonts = typst.Fonts(include_system_fonts=False, font_paths=_fonts.folders())
     families = [name for name in fonts.families() if name.startswith("Noto ")]
-    invoice: dict[str, Any] = asked["invoice"] | {"fonts": sorted(families, key=_preference)}
+    invoice |= {"fonts": sorted(families, key=_fonts.preference), "is_complete": not lacking}
     compiler = typst.Compiler(
         (_HERE / "invoice.typ").read_bytes(),
         root=_HERE,
@@ -36,15 +52,17 @@ def typeset(order: bytes) -> bytes:
     return pdf
 
 
-def _preference(family: str) -> tuple[int, str]:
-    # Han characters are drawn in one region's manner only; of the five, the one with most readers.
-    return {"Noto Sans": 0, "Noto Sans CJK SC": 1}.get(family, 2), family
+def _named(letters: list[str]) -> str:
+    more = len(letters) - 5
+    return " ".join(letters[:5]) + (f" and {more} more" if more > 0 else "")
 
 
-def _font_folders() -> list[Path]:
-    folders = []
-    for package in _FONT_PACKAGES:
-        found = importlib.util.find_spec(package)
-        if found is not None:
-            folders += [Path(place) for place in found.submodule_search_locations or ()]
-    return folders
+def _replaced(value: Any, table: dict[int, str]) -> Any:
+    """The same JSON value, with the characters of its texts replaced."""
+    if isinstance(value, str):
+        return value.translate(table)
+    if isinstance(value, list):
+        return [_replaced(item, table) for item in value]
+    if isinstance(value, dict):
+        return {name: _replaced(item, table) for name, item in value.items()}
+    return value

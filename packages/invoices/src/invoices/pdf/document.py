@@ -1,15 +1,13 @@
-"""The invoice as a document: its values, their limits, and the words and amounts that the template sets."""
+"""The invoice as a document: its values and their limits."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from invoices.invoices.lifecycle import Status
 from invoices.invoices.lines import add_up, read_lines
-from invoices.invoices.money import EXPONENTS, display
-from invoices.pdf.text import printable
+from invoices.invoices.money import EXPONENTS
+from invoices.languages import ENGLISH
 
 if TYPE_CHECKING:  # the child that typesets has no use for the database's libraries
     from invoices.invoices.models import Invoice
@@ -18,29 +16,13 @@ MOST_LINES: Final = 2_000
 LONGEST_TEXT: Final = 4_000
 LONGEST_WHOLE: Final = 400_000
 
-# Not strftime's names, which follow the process's locale.
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-
-_STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
-    Status.OPEN: ("Open", "open"),
-    Status.PROCESSING: ("Payment in progress", "open"),
-    Status.PAID: ("Paid", "paid"),
-    Status.PARTIALLY_REFUNDED: ("Partly refunded", "closed"),
-    Status.REFUNDED: ("Refunded", "closed"),
-    Status.UNCOLLECTIBLE: ("Closed", "closed"),
-    Status.VOID: ("Void", "closed"),
-}
-
 
 class PdfFailed(Exception):
     """No PDF could be made of an invoice; the invoice itself stays valid."""
 
 
 class PdfRefused(PdfFailed):
-    """The invoice is too large or contradicts itself: no later attempt can succeed."""
+    """The invoice is too large, contradicts itself or has no font: no later attempt can succeed."""
 
 
 class PdfTimeout(PdfFailed):
@@ -97,6 +79,7 @@ class InvoicePdf:
     customer_address: str = ""
     taxes: tuple[PdfTax, ...] = ()
     refunded_minor: int = 0
+    language: str = ENGLISH
 
     @classmethod
     def of(cls, invoice: "Invoice", *, pay_url: str = "", seller: str = "") -> Self:
@@ -118,6 +101,7 @@ class InvoicePdf:
             due_on=invoice.due_on,
             customer_address=invoice.customer_address or "",
             refunded_minor=invoice.refunded_minor or 0,
+            language=invoice.language or ENGLISH,
             **_priced(invoice),
         )
 
@@ -139,47 +123,8 @@ def _priced(invoice: "Invoice") -> dict[str, Any]:
     }
 
 
-def view(data: InvoicePdf) -> dict[str, Any]:
-    """The values that the template sets, as JSON. Raises PdfRefused on what no sensible paper holds."""
-    _check(data)
-    words, tone = _STATUS_WORDS[data.status]
-    if data.status is Status.PAID and data.paid_at is not None:
-        words = f"Paid on {day(data.paid_at)}"
-    counted = any(line.quantity or _unit(line, data.currency) for line in data.lines)
-    number = printable(data.id)
-    seller = printable(data.seller)
-    title = printable(data.title)
-    return {
-        "id": number,
-        "number": str(data.number or ""),
-        "due_on": "" if data.due_on is None else day(datetime.combine(data.due_on, time(), UTC)),
-        "customer_address": [printable(line) for line in data.customer_address.splitlines()],
-        "heading": f"Invoice {number}",
-        "footer": " · ".join(part for part in (_shortened(seller), f"Invoice {_shortened(number)}") if part),
-        "seller": seller,
-        "customer": printable(data.customer),
-        "customer_email": printable(data.customer_email),
-        "title": title if data.lines else "",
-        "issued": day(data.issued_at),
-        "status": words,
-        "tone": tone,
-        "due_label": "Amount due" if data.due_minor else "Nothing to pay",
-        "due": display(data.due_minor, data.currency),
-        "pay_url": data.pay_url if data.status is Status.OPEN else "",
-        "counted": counted,
-        "lines": _lines(data, title or f"Invoice {number}"),
-        "sums": _sums(data),
-        "note": printable(data.note),
-    }
-
-
-def day(moment: datetime) -> str:
-    """A date in words, in UTC: 4 November 2026."""
-    moment = moment.astimezone(UTC)
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
-
-
-def _check(data: InvoicePdf) -> None:
+def check(data: InvoicePdf) -> None:
+    """Raise PdfRefused on what no sensible paper holds."""
     if data.issued_at.tzinfo is None:
         raise PdfRefused("issued_at has no time zone, so the document's date would depend on the machine")
     if len(data.lines) > MOST_LINES:
@@ -196,43 +141,3 @@ def _check(data: InvoicePdf) -> None:
     added = sum(line.amount_minor for line in data.lines) + sum(tax.amount_minor for tax in data.taxes)
     if data.lines and added != data.total_minor:
         raise PdfRefused(f"the lines add up to {added} minor units, but the total is {data.total_minor}")
-
-
-def _lines(data: InvoicePdf, title: str) -> list[dict[str, str]]:
-    return [
-        {
-            "description": printable(line.description),
-            "quantity": printable(line.quantity),
-            "unit": _unit(line, data.currency),
-            "amount": display(line.amount_minor, data.currency),
-        }
-        for line in data.lines or (PdfLine(title, data.total_minor),)
-    ]
-
-
-def _sums(data: InvoicePdf) -> list[dict[str, Any]]:
-    rows = [(f"Tax {tax.rate} %", tax.amount_minor) for tax in data.taxes]
-    if rows:
-        rows.insert(0, ("Subtotal", sum(line.amount_minor for line in data.lines)))
-    rows.append(("Total", data.total_minor))
-    if data.status is Status.PAID:
-        rows += [("Paid", -data.total_minor), ("Amount due", 0)]
-    if data.status in (Status.REFUNDED, Status.PARTIALLY_REFUNDED):
-        rows += [("Paid", -data.total_minor), ("Refunded", data.refunded_minor)]
-    return [
-        {"label": label, "amount": display(minor, data.currency), "strong": place == len(rows)}
-        for place, (label, minor) in enumerate(rows, start=1)
-    ]
-
-
-def _unit(line: PdfLine, currency: str) -> str:
-    """The price of one, with all its decimals, and with those of the currency at least."""
-    if not line.unit_price:
-        return "" if line.unit_minor is None else display(line.unit_minor, currency)
-    price = Decimal(line.unit_price).normalize()
-    decimals = max(-int(price.as_tuple().exponent), EXPONENTS[currency])
-    return f"{price:,.{decimals}f} {currency}"
-
-
-def _shortened(text: str, most: int = 36) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -5,10 +5,14 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from invoices.pdf._typesetting import typeset
-from invoices.pdf.document import InvoicePdf, PdfFailed, PdfTimeout, view
+from invoices.pdf.document import InvoicePdf, PdfFailed, PdfRefused, PdfTimeout
+from invoices.pdf.view import view
+
+REFUSED: Final = 3
+"""The exit code of a child whose order no later attempt can set."""
 
 _KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "SYSTEMROOT", "LANG")
 
@@ -76,5 +80,7 @@ async def _in_child(order: bytes, memory: int) -> bytes:
             await child.wait()
     if child.returncode != 0:
         said = complaint.decode(errors="replace").strip().partition("\n")[0]
+        if child.returncode == REFUSED:
+            raise PdfRefused(said)
         raise PdfFailed(f"the typesetter ended with {child.returncode}: {said[:300] or 'no message'}")
     return pdf

@@ -10,6 +10,9 @@ _UNREADABLE = {"Cc", "Cf", "Co", "Cs", "Cn"}
 # not seen, or turn the direction of what follows: a name with them can change how an amount beside it reads.
 _JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 
+# Right-to-left letters and Arabic letters and digits (Unicode Standard Annex 9).
+_LEFTWARD = {"R", "AL", "AN"}
+
 
 def printable(text: str) -> str:
     """`text` on one line, without what cannot be read.
@@ -21,6 +24,12 @@ def printable(text: str) -> str:
         letter for letter in spaced if letter in _JOINERS or unicodedata.category(letter) not in _UNREADABLE
     )
     return " ".join(kept.split())
+
+
+def isolated(text: str) -> str:
+    """`text` so that its direction changes nothing beside it, where it has letters that run to the left."""
+    is_mixed = any(unicodedata.bidirectional(letter) in _LEFTWARD for letter in text)
+    return f"\u2068{text}\u2069" if is_mixed else text
 
 
 def file_stem(text: str, *, otherwise: str = "invoice") -> str:
