@@ -1,16 +1,12 @@
 """Statements by which a worker takes due deliveries: lapse, look, wait, claim, release."""
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     Connection,
     Float,
     Integer,
-    Text,
-    TypeDecorator,
     and_,
     bindparam,
     case,
@@ -25,10 +21,9 @@ from sqlalchemy import (
 )
 
 from ringback._store.dialect import Dialect
+from ringback._store.header_fields import FieldsText, HeaderFields
 from ringback._store.tables import attempts, deliveries, endpoints, in_state
 from ringback._types import State
-
-HeaderFields = tuple[tuple[str, str], ...]
 
 
 class Candidate(NamedTuple):
@@ -71,24 +66,8 @@ class Claimed(NamedTuple):
 _APART: Final = 10.0
 
 
-@lru_cache(maxsize=1024)
-def _read_fields(text: str) -> HeaderFields:
-    """Most deliveries have the same few fields."""
-    return tuple((name, value) for name, value in json.loads(text))
-
-
-class _Fields(TypeDecorator[HeaderFields]):
-    """Header fields out of their JSON."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_result_value(self, value: str | None, _dialect: Any) -> HeaderFields | None:
-        return None if value is None else _read_fields(value)
-
-
 _d = deliveries.c
-_fields = cast(_d.headers, _Fields()).label("headers")
+_fields = cast(_d.headers, FieldsText()).label("headers")
 _CLAIMED = (
     _d.id, _d.message_id, _d.channel, _d.owner, _d.destination, _d.endpoint, _d.operation, _d.callback,
     _d.contract, _d.method, _d.url, _fields, _d.body, _d.idempotency_key, _d.attempts, _d.step,
