@@ -20,12 +20,13 @@ async def test_a_change_is_told_to_all_who_watch_and_asked_for_once(desk: Office
     event.listen(desk.ringback.engine.sync_engine, "begin", lambda *_: asked.append("."))
 
     async def wait() -> None:
-        async with aclosing(live.changes(EVERYTHING)) as changes:
-            await anext(changes)
+        async with aclosing(live.changes(EVERYTHING, lasts=20)) as changes:
+            assert not (await anext(changes)).is_change
+            assert (await anext(changes)).is_change
 
     watchers = [asyncio.create_task(wait()) for _ in range(20)]
     async with asyncio.timeout(20):
-        while EVERYTHING not in live._seen:
+        while EVERYTHING not in live._marks:
             await asyncio.sleep(0.01)
         before = len(asked)
         await asyncio.sleep(0.2)
@@ -41,9 +42,10 @@ async def test_a_change_is_told_to_all_who_watch_and_asked_for_once(desk: Office
 async def test_a_deliverys_page_hears_of_that_delivery_alone(desk: Office) -> None:
     mine, other = await desk.owe("mine"), await desk.owe("other")
     live = Live(Desk(desk.ringback), every=0.05)
-    async with asyncio.timeout(20), aclosing(live.changes(mine)) as changes:
+    async with asyncio.timeout(20), aclosing(live.changes(mine, lasts=20)) as changes:
+        await anext(changes)
         waiting = asyncio.ensure_future(anext(changes))
-        while mine not in live._seen:
+        while mine not in live._marks:
             await asyncio.sleep(0.01)
         await desk.attempt(other, State.DELIVERED)
         await asyncio.sleep(0.3)
@@ -55,7 +57,18 @@ async def test_a_deliverys_page_hears_of_that_delivery_alone(desk: Office) -> No
 async def test_a_stream_ends_by_itself(desk: Office) -> None:
     live = Live(Desk(desk.ringback), every=0.05)
     async with asyncio.timeout(20):
-        assert [None async for _ in live.changes(EVERYTHING, lasts=0.2)] == []
+        [standing] = [news async for news in live.changes(EVERYTHING, lasts=0.3)]
+        assert not standing.is_change
+
+
+async def test_what_happened_between_two_streams_is_told_by_the_second(desk: Office) -> None:
+    live = Live(Desk(desk.ringback), every=0.05)
+    async with asyncio.timeout(20):
+        [before] = [news async for news in live.changes(EVERYTHING, lasts=0.3)]
+        [same] = [news async for news in live.changes(EVERYTHING, since=before.mark, lasts=0.3)]
+        await desk.owe()
+        [after] = [news async for news in live.changes(EVERYTHING, since=before.mark, lasts=0.3)]
+    assert (same.is_change, after.is_change) == (False, True)
 
 
 async def test_only_so_many_may_watch(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +76,7 @@ async def test_only_so_many_may_watch(desk: Office, monkeypatch: pytest.MonkeyPa
     operator = desk.operator
     async with operator.client.stream("GET", f"{operator.base}/live") as first:
         assert first.headers["content-type"].startswith("text/event-stream")
-        assert await anext(first.aiter_lines()) == "retry: 3000"
+        assert await anext(first.aiter_lines()) == "retry: 1000"
         async with asyncio.timeout(20):
             status = 0
             while status != 204:  # the first is counted a moment after its head is here
