@@ -54,6 +54,8 @@ class _Client(asyncio.Protocol):
 
     def _answer(self, body: bytes) -> None:
         global _count  # noqa: PLW0603 - there is one receiver in this process
+        if self._transport.is_closing():
+            return
         _count += 1
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
