@@ -50,6 +50,10 @@ docs: ## Build the documentation site into .docs/site
 	@UV_PROJECT_ENVIRONMENT=.docs/venv $(UV) sync --quiet --all-packages --group docs
 	@UV_PROJECT_ENVIRONMENT=.docs/venv $(UV) run --no-sync python -m docs_site
 
+screenshots: browser ## Make pictures of every page into .docs/screenshots and docs/images (MINUTES=30: fuller charts)
+	@$(SYNC) --all-packages --group test
+	@$(UV) run --no-sync python -m testkit.screenshots $(or $(MINUTES),0)
+
 format: ## Put the code into the one format
 	@$(SYNC) --all-packages --group test --group quality
 	@$(UV) run --no-sync ruff check --quiet --fix . || true
