@@ -29,19 +29,20 @@ def upgrade(connection: Connection) -> tuple[str | None, str]:
     return before, head()
 
 
-def check(connection: Connection) -> None:
-    """Raise `MigrationNeeded` unless this version can work with the tables as they are.
+def check(connection: Connection) -> str:
+    """The tables' revision; raises `MigrationNeeded` unless this version can work with them as they are.
 
     They may be newer, within one series: while a fleet is upgraded, processes of the version before start
     and stop beside those of the next.
     """
     current = _current(connection)
-    if current != head() and not (current is not None and _is_newer_alike(current)):
-        _check_known(current)
-        raise MigrationNeeded(
-            f"The database's Ringback tables are at revision {current or 'none'}, and this version needs "
-            f"{head()}. Run `ringback migrate module:app` (or `await ringback.migrate()`) once."
-        )
+    if current is not None and (current == head() or _is_newer_alike(current)):
+        return current
+    _check_known(current)
+    raise MigrationNeeded(
+        f"The database's Ringback tables are at revision {current or 'none'}, and this version needs "
+        f"{head()}. Run `ringback migrate module:app` (or `await ringback.migrate()`) once."
+    )
 
 
 def head() -> str:

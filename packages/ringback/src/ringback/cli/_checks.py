@@ -194,10 +194,13 @@ def _clock(connection: Connection, opened: Open) -> list[Finding]:
 
 def _tables(connection: Connection) -> Finding:
     try:
-        _migrations.check(connection)
+        revision = _migrations.check(connection)
     except MigrationNeeded as error:
         return problem("tables", str(error), "What waits was not looked at.")
-    return ok("tables", f"at revision {_migrations.head()}, as this version needs them")
+    newer = (
+        "" if revision == _migrations.head() else ": a later version has been here, and this one can go on"
+    )
+    return ok("tables", f"at revision {revision}, as this version needs them{newer}")
 
 
 def _endpoints(connection: Connection) -> Finding:
