@@ -28,7 +28,7 @@ async def test_no_page_keeps_anybody_out_and_a_mail_is_shown(browser: Browser, s
         await page.keyboard.press("j")
         await page.keyboard.press("Enter")
         letter = page.frame_locator("iframe.letter")
-        await expect(letter.get_by_text(re.compile("9,999"))).to_be_visible()
+        await expect(letter.get_by_text("9,999.00 USD", exact=True)).to_be_visible()
         await expect(letter.get_by_role("link").first).to_have_attribute("href", re.compile("/pay/"))
         for path in ("invoices", "invoices/1", "accounts"):
             await page.goto(f"{site}/{path}")
