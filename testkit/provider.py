@@ -5,40 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel
+from fastapi import FastAPI
+from testkit.tutorial import Invoice, InvoiceEvent, callbacks, invoice_notification
 
 from ringback import Exchange, Ringback
 from ringback.testing import Clock, LocalReceiver, Received, drain
 
 __all__ = ["Provider", "open_provider"]
-
-
-class Invoice(BaseModel):
-    """The tutorial's, as far as its callback needs it."""
-
-    id: str
-
-
-class InvoiceEvent(BaseModel):
-    """The tutorial's."""
-
-    description: str
-    paid: bool
-
-
-class InvoiceEventReceived(BaseModel):
-    """The tutorial's."""
-
-    ok: bool
-
-
-callbacks = APIRouter()
-
-
-@callbacks.post("{$callback_url}/invoices/{$request.body.id}", response_model=InvoiceEventReceived)
-def invoice_notification(body: InvoiceEvent) -> Any:
-    """The tutorial's callback."""
 
 
 def create_invoice(invoice: Invoice, callback_url: str) -> dict[str, str]:  # noqa: ARG001 - only declared

@@ -22,6 +22,8 @@ from pydantic import BaseModel
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, event, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from testkit.forking import say
+from testkit.tutorial import Invoice, InvoiceEvent, invoice_notification
+from testkit.tutorial import callbacks as tutorials_callbacks
 
 from ringback import Callbacks, Delivery, Exchange, Outcome, RetrySchedule, Ringback, _intake
 from ringback._connection import Connection as HttpConnection
@@ -37,26 +39,6 @@ metadata = MetaData()
 invoices = Table(
     "invoices", metadata, Column("id", String(40), primary_key=True), Column("paid", Integer, default=0)
 )
-
-
-class Invoice(BaseModel):
-    id: str
-
-
-class InvoiceEvent(BaseModel):
-    description: str
-    paid: bool
-
-
-class InvoiceEventReceived(BaseModel):
-    ok: bool
-
-
-callbacks_router = APIRouter()
-
-
-@callbacks_router.post("{$callback_url}/invoices/{$request.body.id}", response_model=InvoiceEventReceived)
-def invoice_notification(body: InvoiceEvent) -> Any: ...
 
 
 class Receipt(BaseModel):
@@ -110,7 +92,7 @@ def new_app(database: str, points: "Points", *, version: int = 1, **figures: Any
     if version == 2:
         _add_what_is_new(app, ringback, SessionDep)
 
-    @app.post("/invoices/", callbacks=(next_router if version == 2 else callbacks_router).routes)
+    @app.post("/invoices/", callbacks=(next_router if version == 2 else tutorials_callbacks).routes)
     async def create_invoice(
         invoice: Invoice, session: SessionDep, callbacks: Callbacks, callback_url: str
     ) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel
+from fastapi import FastAPI
 from sqlalchemy import make_url
 from standardwebhooks import Webhook
 from testkit.postgresql import Server
 from testkit.secret_scan import scan
+from testkit.tutorial import Invoice, InvoiceEvent, callbacks, invoice_notification
 
 from ringback import Delivery, DeliveryReport, Exchange, Ringback
 from ringback._store import reports
@@ -22,33 +22,13 @@ from ringback.testing import Clock, LocalReceiver, Received, drain
 LOOPBACK = ["127.0.0.0/8"]
 
 
-class Invoice(BaseModel):
-    id: str
-
-
-class InvoiceEvent(BaseModel):
-    description: str
-    paid: bool
-
-
-class InvoiceEventReceived(BaseModel):
-    ok: bool
-
-
-router = APIRouter()
-
-
-@router.post("{$callback_url}/invoices/{$request.body.id}", response_model=InvoiceEventReceived)
-def invoice_notification(body: InvoiceEvent) -> Any: ...
-
-
 def create_invoice(invoice: Invoice, callback_url: str | None = None) -> dict[str, str]:
     return {"msg": "Invoice received"}
 
 
 def new_app() -> FastAPI:
     app = FastAPI()
-    app.post("/invoices/", callbacks=router.routes, operation_id="create_invoice")(create_invoice)
+    app.post("/invoices/", callbacks=callbacks.routes, operation_id="create_invoice")(create_invoice)
     return app
 
 

@@ -10,32 +10,12 @@ from typing import Annotated, Any
 import httpx2
 import pytest
 import pytest_asyncio
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
-from pydantic import BaseModel
+from fastapi import Depends, FastAPI, Header, HTTPException
 from testkit.serving import served
+from testkit.tutorial import Invoice, callbacks, invoice_notification
 
 from ringback import Ringback
 from ringback.panel import mount_test_panel
-
-
-class Invoice(BaseModel):
-    id: str
-
-
-class InvoiceEvent(BaseModel):
-    description: str
-    paid: bool
-
-
-class InvoiceEventReceived(BaseModel):
-    ok: bool
-
-
-callbacks = APIRouter()
-
-
-@callbacks.post("{$callback_url}/invoices/{$request.body.id}", response_model=InvoiceEventReceived)
-def invoice_notification(body: InvoiceEvent) -> Any: ...
 
 
 def signed_in(x_key: Annotated[str, Header()] = "") -> str:
