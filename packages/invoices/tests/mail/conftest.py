@@ -23,7 +23,7 @@ def letter() -> Callable[..., Letter]:
     """The tutorial's invoice as a letter, with what a test changes about either."""
 
     def made(**changes: Any) -> Letter:
-        own = {name: changes.pop(name) for name in ("to", "reference", "pay_url") if name in changes}
+        own = {name: changes.pop(name) for name in ("to", "reference", "pay_url", "kind") if name in changes}
         invoice: dict[str, Any] = {
             "id": "2expen51ve",
             "customer": "Mr. Richie Rich",

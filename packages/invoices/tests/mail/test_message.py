@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import date
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from testkit.letters import queued_letter
 
-from invoices.mail.letter import Letter, UnreadableLetter, make_letter, read_letter
+from invoices.mail.letter import Letter, LetterKind, UnreadableLetter, make_letter, read_letter
 from invoices.mail.message import Mail
 
 Make = Callable[..., Mail]
@@ -203,3 +204,46 @@ def test_what_is_no_letter_is_not_read(body: bytes) -> None:
 def test_only_a_plain_web_address_is_linked(letter: Callable[..., Letter], url: str) -> None:
     with pytest.raises(ValidationError, match="plain http or https URL"):
         make_letter(document=letter().document, pay_url=url, reference="1", queued_at=0)
+
+
+def test_a_mail_in_chinese_is_chinese_throughout(mail: Make) -> None:
+    made = mail(
+        language="zh-CN", title="秋季保养", seller="金门游艇公司", customer="李小明", due_on=date(2026, 12, 8)
+    )
+    assert opened(made)["Subject"] == "金门游艇公司账单 2expen51ve：9,999.00 USD"
+    text, page = text_of(made), Page(made.html)
+    assert text.startswith("李小明，您好：\n")
+    assert (
+        "请查收金门游艇公司于2026年11月4日开具的账单 2expen51ve（秋季保养），请于2026年12月8日前支付。"
+        in text
+    )
+    assert "    应付金额：  9,999.00 USD\n" in text
+    assert '<html lang="zh-CN">' in made.html
+    for words in ("查看并支付", "账单编号", "2026年12月8日", "账单的 PDF 文件见附件。"):
+        assert words in page.text
+    for word in re.findall(r"[A-Za-z]{2,}", text.replace("https://invoices.example.org/pay/token", "")):
+        assert word in ("PDF", "USD", "expen", "ve")
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "subject"),
+    [
+        (LetterKind.REMINDER, "en", "Reminder: Invoice 2expen51ve: 9,999.00 USD"),
+        (LetterKind.OVERDUE, "en", "Overdue: Invoice 2expen51ve: 9,999.00 USD"),
+        (LetterKind.REMINDER, "zh-CN", "付款提醒：账单 2expen51ve，9,999.00 USD"),
+        (LetterKind.OVERDUE, "zh-CN", "已逾期：账单 2expen51ve，9,999.00 USD"),
+    ],
+)
+def test_a_reminder_says_so_in_its_language(
+    mail: Make, kind: LetterKind, language: str, subject: str
+) -> None:
+    made = mail(kind=kind, language=language, due_on=date(2026, 12, 8))
+    assert opened(made)["Subject"] == subject
+
+
+def test_a_name_that_runs_to_the_left_turns_nothing_beside_it(mail: Make) -> None:
+    made = mail(customer="ספינות", seller="محمد", title="plain")
+    assert "Hello \u2068ספינות\u2069,\n" in text_of(made)
+    assert "from \u2068محمد\u2069: plain" in " ".join(text_of(made).split())
+    assert "<bdi>ספינות</bdi>" in made.html
+    assert "\u2068" not in str(opened(made)["Subject"])

@@ -1,5 +1,6 @@
 """Ringback's channel `mail`: what one attempt to send a queued letter does."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -12,6 +13,8 @@ from invoices.mail.smtp import SmtpSender, SmtpServer
 from invoices.pdf import PdfFailed, PdfRefused, Renderer
 from invoices.settings import Settings
 from ringback import Delivery, Outcome, RetrySchedule, State
+
+_log = logging.getLogger(__name__)
 
 PATIENCE: Final = 3
 """From this attempt on, a mail whose PDF fails goes without it: the customer is owed the link."""
@@ -93,7 +96,8 @@ class MailChannel:
     async def _pdf(self, letter: Letter, attempt: int) -> bytes | None:
         try:
             return await self._renderer.render(letter.document)
-        except PdfRefused:
+        except PdfRefused as error:
+            _log.warning("the mail of invoice %r goes without a PDF: %s", letter.document.id, error)
             return None
         except PdfFailed:
             if attempt < PATIENCE:
