@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 from testkit.deployment import (
@@ -20,6 +21,7 @@ from testkit.deployment import (
     units,
     words,
 )
+from testkit.serving import served
 
 from invoices.app import create_app
 from invoices.cli import app as invoices_command
@@ -134,11 +136,12 @@ def test_our_containers_can_write_to_their_volume_and_nowhere_else() -> None:
     assert [rest for name, rest in image() if name == "USER"] == ["10001:10001"]
 
 
-def test_the_probe_asks_for_a_page_that_there_is(tmp_path: Path) -> None:
+async def test_the_probe_asks_for_a_page_that_there_is(tmp_path: Path) -> None:
     (probe,) = (rest for name, rest in image() if name == "HEALTHCHECK")
     (path,) = re.findall(r"'GET', '([^']+)'", probe)
     app = create_app(Settings(data_dir=tmp_path))
-    assert path in {getattr(route, "path", "") for route in app.routes}
+    async with served(app, lifespan="on") as url, httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(url + path)).status_code == 200
 
 
 def test_what_the_image_is_made_of_is_there_and_not_ignored() -> None:
