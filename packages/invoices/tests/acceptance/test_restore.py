@@ -16,9 +16,9 @@ from testkit.postgresql import OwnServer, Server
 
 from invoices.database import connect
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 def libpq(url: str) -> str:
