@@ -180,6 +180,10 @@ async def test_no_page_is_wider_than_a_phone(browser: Browser, office: Office) -
         "deliveries",
         f"deliveries/{long}",
         f"deliveries/{long}/cancel",
+        f"deliveries/{long}/curl",
+        "deliveries/replay?state=delivered",
+        "overview",
+        "endpoints/1/rotate",
         "endpoints",
         "endpoints/1/disable",
     )
