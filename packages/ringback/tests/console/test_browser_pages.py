@@ -114,3 +114,19 @@ async def test_a_replay_of_many_shows_how_far_it_is(
             timeout=20_000
         )
         assert {await office.state(id_) for id_ in ids} == {"pending"}
+
+
+async def test_an_open_page_asks_to_sign_in_when_the_session_has_ended(
+    browser: Browser, office: Office
+) -> None:
+    await office.ended(State.DEAD)
+    async with entered(browser, office) as page:
+        await page.goto(f"{office.operator.base}/deliveries")
+        answer = await page.context.request.post(
+            f"{office.operator.base}/sign-out",
+            form={"token": await page.locator("input[name=token]").first.input_value()},
+            headers={"Origin": office.operator.base.removesuffix("/console")},
+        )
+        assert answer.ok
+        await page.evaluate("htmx.trigger('#live', 'sse:changed')")
+        await expect(page.get_by_label("Secret")).to_be_visible()

@@ -62,10 +62,15 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (isReading || document.hidden) event.preventDefault();
 });
 
-// What was opened stays open.
+// What was opened stays open. Where the session has ended, the answer is the sign-in, which is no part of a page.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const part = event.detail.target;
-  if (!part.hasAttribute("data-renewed")) return;
+  if (!part.hasAttribute("data-renewed") || event.detail.isError) return;
+  if (!event.detail.serverResponse.includes("data-renewed")) {
+    event.detail.shouldSwap = false;
+    location.reload();
+    return;
+  }
   const open = Array.from(part.querySelectorAll("details[id]")).map((one) => [one.id, one.open]);
   document.addEventListener(
     "htmx:afterSettle",
@@ -75,4 +80,14 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     }),
     { once: true },
   );
+});
+
+// A replay that cannot go on says so, where it would seem to go on for ever.
+document.addEventListener("htmx:responseError", (event) => {
+  const run = event.detail.target.closest("#run");
+  if (!run) return;
+  run.removeAttribute("aria-busy");
+  run.querySelector("h1").textContent = "It has stopped";
+  run.querySelector("[role=status]").textContent +=
+    ". The console answered " + event.detail.xhr.status + "; sign in, and replay what is left.";
 });
