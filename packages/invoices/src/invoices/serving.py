@@ -91,7 +91,16 @@ def serve(host: str, port: int) -> None:
             access_log=False,
             log_config=None,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that tells open pages that it stops, instead of waiting for them."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app: FastAPI = self.config.app  # type: ignore[assignment]
+        await app.state.watchers.close()
+        await super().shutdown(sockets)
 
 
 def _app(settings: Settings) -> FastAPI:

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from typing import Any
 
 import httpx
@@ -31,6 +31,11 @@ async def _first_event(lines: AsyncIterator[str]) -> str:
             if line.startswith("event:"):
                 return line
     raise AssertionError("the stream ended without an event")
+
+
+def _promise_payment(database: str, invoice_id: str) -> None:
+    with closing(sqlite3.connect(database, timeout=5)) as other, other:
+        other.execute("UPDATE invoices SET status = 'processing' WHERE id = ?", (invoice_id,))
 
 
 async def _watching(shop: Shop, count: int) -> None:
@@ -66,9 +71,7 @@ async def test_the_news_may_come_from_another_process(shop: Shop) -> None:
     database = shop.app.state.engine.url.database
     async with _listening(shop, path) as (_, lines):
         await _watching(shop, 1)
-        with sqlite3.connect(database, timeout=5) as other:
-            other.execute("UPDATE invoices SET status = 'processing' WHERE id = ?", (invoice["id"],))
-        other.close()
+        await asyncio.to_thread(_promise_payment, database, invoice["id"])
         assert await _first_event(lines) == "event: changed"
 
 
@@ -163,3 +166,13 @@ async def test_an_invoice_that_is_gone_is_news() -> None:
         return {}
 
     assert len(await _events(Watchers(nothing, every=0.01), 1)) == 2
+
+
+async def test_a_server_that_stops_ends_the_streams() -> None:
+    watchers = Watchers(Counted())
+    events = asyncio.create_task(_events(watchers, 1))
+    while not len(watchers):
+        await asyncio.sleep(0.01)
+    await watchers.close()
+    async with asyncio.timeout(1):
+        assert await events == [b"retry: 3000\n\n"]

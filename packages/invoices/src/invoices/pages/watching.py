@@ -54,6 +54,7 @@ class Watchers:
         self._standing: Mapping[int, str] = {}
         self._news = asyncio.Condition()
         self._poller: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     @classmethod
     def on(cls, sessions: async_sessionmaker[AsyncSession]) -> Self:
@@ -72,6 +73,12 @@ class Watchers:
         """Whether one more page can watch this invoice."""
         return len(self) < self._most and self._watched[pk] < self._most_of_one
 
+    async def close(self) -> None:
+        """End all streams: a server that stops would wait for them. Browsers come to the next one."""
+        self._is_closed = True
+        async with self._news:
+            self._news.notify_all()
+
     async def events(self, pk: int, seen: str) -> AsyncIterator[bytes]:
         """An event stream that ends with ``changed`` once the invoice stands elsewhere than `seen`."""
         self._watched[pk] += 1
@@ -81,11 +88,12 @@ class Watchers:
         ends_at = loop.time() + self._lasts
         try:
             yield b"retry: 3000\n\n"
-            while (rest := ends_at - loop.time()) > 0:
+            while not self._is_closed and (rest := ends_at - loop.time()) > 0:
                 if await self._changes(pk, seen, min(rest, self._breath)):
                     yield b"event: changed\ndata:\n\n"
                     return
-                yield b": nothing new\n\n"
+                if not self._is_closed:
+                    yield b": nothing new\n\n"
         finally:
             self._watched[pk] -= 1
             if self._watched[pk] <= 0:
@@ -94,8 +102,11 @@ class Watchers:
     async def _changes(self, pk: int, seen: str, timeout: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout), self._news:
-                return await self._news.wait_for(lambda: self._standing.get(pk) not in (None, seen))
-        return False
+                await self._news.wait_for(lambda: self._is_closed or self._differs(pk, seen))
+        return self._differs(pk, seen)
+
+    def _differs(self, pk: int, seen: str) -> bool:
+        return self._standing.get(pk) not in (None, seen)
 
     async def _poll(self) -> None:
         while self._watched:
