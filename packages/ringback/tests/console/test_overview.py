@@ -144,6 +144,7 @@ def test_no_bar_leaves_the_picture(numbers: list[tuple[int, int, int]]) -> None:
 def test_a_line_is_broken_where_nothing_was_measured() -> None:
     [line] = _charts.lines(["p95"], [[1.0, 2.0, None, 4.0]], str).lines
     assert line.path == "M125.0 75.0 L375.0 50.0"
+    assert line.area == "M125.0 100 L125.0 75.0 L375.0 50.0 L375.0 100Z"
     assert line.points == [(875.0, 0.0)]
 
 

@@ -32,10 +32,14 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that is broken where nothing was measured; `points` are those that stand alone."""
+    """A line that is broken where nothing was measured, and the `area` below it.
+
+    `points` are those that stand alone.
+    """
 
     word: str
     path: str
+    area: str
     points: Sequence[tuple[float, float]]
 
 
@@ -107,6 +111,11 @@ def _line(word: str, values: Sequence[float | None], at: Callable[[int, float], 
             pieces[-1].append(at(place, value))
         elif pieces[-1]:
             pieces.append([])
-    joined = (" L".join(f"{x} {y}" for x, y in piece) for piece in pieces if len(piece) > 1)
-    path = " ".join(f"M{piece}" for piece in joined)
-    return Line(word, path, [piece[0] for piece in pieces if len(piece) == 1])
+    longer = [piece for piece in pieces if len(piece) > 1]
+    joined = [" L".join(f"{x} {y}" for x, y in piece) for piece in longer]
+    path = " ".join(f"M{text}" for text in joined)
+    area = " ".join(
+        f"M{piece[0][0]} {HEIGHT:g} L{text} L{piece[-1][0]} {HEIGHT:g}Z"
+        for piece, text in zip(longer, joined, strict=True)
+    )
+    return Line(word, path, area, [piece[0] for piece in pieces if len(piece) == 1])
