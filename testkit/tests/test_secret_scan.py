@@ -159,7 +159,11 @@ def test_a_clean_run_passes_and_says_what_was_searched(run: Run) -> None:
     assert re.search(r"secret scan: 5 secrets, 3 databases, [1-9]\d* log records, .*: nothing found", told)
 
 
-@pytest.mark.parametrize("secret", [new_secret(), new_key_pair()[0], "inv_abcdefgh_" + "Zz9-_" * 8 + "abc"])
+@pytest.mark.parametrize(
+    "secret",
+    [new_secret(), new_key_pair()[0], "inv_abcdefgh_" + "Zz9-_" * 8 + "abc"],
+    ids=["shared", "private", "API key"],
+)
 def test_every_usual_form_of_a_secret_is_known(secret: str) -> None:
     core = secret.partition("_")[2].removeprefix("abcdefgh_")
     raw = base64.urlsafe_b64decode(core.replace("+", "-").replace("/", "_") + "==")

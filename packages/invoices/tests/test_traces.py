@@ -27,7 +27,10 @@ TRACED = textwrap.dedent(
 
     async def main() -> None:
         app = create_app(Settings(data_dir=sys.argv[1]))
-        async with served(app, lifespan="on") as url, httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with (
+            served(app, lifespan="on") as url,
+            httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        ):
             parent = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
             invoice = {"id": "1", "customer": "Ada", "total": "1"}
             answer = await client.post(f"{url}/invoices/", json=invoice, headers=parent)

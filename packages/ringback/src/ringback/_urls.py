@@ -13,7 +13,7 @@ __all__ = ["MAX_URL_LENGTH", "IPAddress", "Url", "is_inside_name", "literal_addr
 IPAddress = IPv4Address | IPv6Address
 
 MAX_URL_LENGTH = 2048
-"""Characters, which are bytes here: what every client, proxy and log holds. Pydantic's ``HttpUrl`` takes 2083."""
+"""Characters, which are bytes here: what every client, proxy and log holds. Pydantic's ``HttpUrl``: 2083."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -255,7 +255,7 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize("signature", MALFORMED, ids=lambda text: repr(text)[:24])
+@pytest.mark.parametrize("signature", MALFORMED, ids=range(len(MALFORMED)))
 def test_every_malformed_signature_header_gives_the_one_error(signature: str) -> None:
     for keys in ([SECRET], [new_key_pair()[1]]):
         with pytest.raises(InvalidSignature) as refused:
