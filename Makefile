@@ -23,7 +23,7 @@ serve: ## Start the invoicing service (HOST=127.0.0.1 PORT=8000)
 
 test: browser ## Run the tests (ARGS="-k word" to choose)
 	@$(SYNC) --all-packages --group test
-	@$(PYTEST) -n 2 --dist loadfile -m "not long" $(ARGS)
+	@$(PYTEST) -n 3 --dist loadfile -m "not long" $(ARGS)
 
 test-long: browser ## Run the tests that take minutes
 	@sh scripts/install_pgbouncer

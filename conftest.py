@@ -21,6 +21,7 @@ if folder := memory_folder():
 def pytest_configure() -> None:
     """Give every database, and every process that a test starts, a master key."""
     os.environ["RINGBACK_KEY"] = _sealing.new_master_key()
+    os.environ.pop("COLUMNS", None)  # where tests run in several processes, each would fold its lines there
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +60,16 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 _LEFT_OUT = pytest.StashKey[int]()
+_WAITING = ("/acceptance/", "schemathesis", "browser", "docs_src")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of pages where there is no browser, unless ``REQUIRE_BROWSER`` is set."""
+    """Begin with what waits most, and leave out the tests of pages where there is no browser.
+
+    Unless ``REQUIRE_BROWSER`` is set. What waits for processes of its own goes first, so that at the end no
+    process of the tests is left alone with it.
+    """
+    items.sort(key=lambda item: not any(word in item.path.as_posix() for word in _WAITING))
     if os.environ.get("REQUIRE_BROWSER") or find_chromium():
         return
     left_out = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
