@@ -1,7 +1,7 @@
 """One connection: writes one request at a time and reads its response."""
 
 import asyncio
-import socket
+import select
 from math import inf
 
 from ringback._message import Failure, FailureReason
@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answered",
+        "_file",
         "_open",
         "_outbound",
         "_reader",
@@ -59,26 +60,24 @@ class Connection(asyncio.Protocol):
         "idle_since",
         "place",
         "remote",
-        "sock",
     )
 
     def __init__(
         self,
         place: Place,
         address: IPAddress,
-        sock: socket.socket,
         open_connections: "set[Connection]",
         outbound: Outbound,
     ) -> None:
         self.place = place
         self.address = address
         self.remote = str(address)
-        self.sock = sock
         self.closed = False
         self.deadline = inf
         self.idle_since = 0.0
         self._open = open_connections
         self._outbound = outbound
+        self._file = -1
         self._transport: asyncio.Transport | None = None
         self._reader: ResponseReader | None = None
         self._answered: asyncio.Future[None] | None = None
@@ -119,13 +118,7 @@ class Connection(asyncio.Protocol):
 
         Looks at the socket itself, since the event loop may not have seen yet that the receiver closed.
         """
-        try:
-            self.sock.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            return False
-        return False
+        return not _is_readable(self._file)
 
     def close(self) -> None:
         """Close in good order."""
@@ -142,6 +135,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._file = transport.get_extra_info("socket").fileno()
         self._open.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -191,3 +185,12 @@ class Connection(asyncio.Protocol):
                 self.abort()
                 return
             self._transport.write(bytes(view[start : start + _SLICE]))
+
+
+def _is_readable(file: int) -> bool:
+    """Whether bytes, the end or an error wait to be read from an open socket."""
+    if not hasattr(select, "poll"):  # on Windows, where any file number will do for `select`
+        return bool(select.select([file], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(0))

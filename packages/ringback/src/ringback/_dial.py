@@ -5,9 +5,10 @@ import errno
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TypeVar
 
 from ringback import _tls
 from ringback._connection import Connection, Outbound, Place
@@ -17,6 +18,8 @@ from ringback._response import ResponseReader
 from ringback._urls import IPAddress, Url, literal_address, parse_url
 
 __all__ = ["Dialer", "Proxy"]
+
+Opened = TypeVar("Opened")
 
 _UNREACHABLE = frozenset(
     {
@@ -75,9 +78,15 @@ class Dialer:
         guard: Guard,
     ) -> Connection:
         """A connection to the first of the addresses that answers, all of which `guard` judged for `url`."""
-        sock, address = await self._first(url, addresses, guard)
+
+        def new(address: IPAddress) -> Connection:
+            return Connection(place, address, open_connections, self._outbound)
+
+        if self._proxy is None and url.scheme == "http":
+            return await self._first(addresses, lambda one, share: _open(new(one), url.port, share, guard))
+        sock, address = await self._first(addresses, lambda one, share: self._socket(url, one, share, guard))
         try:
-            connection = Connection(place, address, sock, open_connections, self._outbound)
+            connection = new(address)
             await self._attach(connection, sock, url)
         except BaseException:
             sock.close()
@@ -85,8 +94,9 @@ class Dialer:
         return connection
 
     async def _first(
-        self, url: Url, addresses: Sequence[IPAddress], guard: Guard
-    ) -> tuple[socket.socket, IPAddress]:
+        self, addresses: Sequence[IPAddress], open_one: Callable[[IPAddress, float], Awaitable[Opened]]
+    ) -> Opened:
+        """What `open_one` makes of the first address that answers within its share of the time."""
         loop = asyncio.get_running_loop()
         tried = addresses[: self._limits.addresses]
         end = loop.time() + self._limits.connect
@@ -94,32 +104,30 @@ class Dialer:
         for position, address in enumerate(tried):
             share = (end - loop.time()) / (len(tried) - position)
             try:
-                return await self._open(url, address, max(share, 0.1), guard), address
+                return await open_one(address, max(share, 0.1))
             except Failure as found:
                 failure = found
         assert failure is not None
         raise failure
 
-    async def _open(self, url: Url, address: IPAddress, seconds: float, guard: Guard) -> socket.socket:
+    async def _socket(
+        self, url: Url, address: IPAddress, seconds: float, guard: Guard
+    ) -> tuple[socket.socket, IPAddress]:
         """A socket that is connected to `address`, or through the proxy's tunnel to it."""
         if self._proxy is not None:
-            return await self._tunnel(self._proxy, url, address)
+            return await self._tunnel(self._proxy, url, address), address
         sock = await _connect(address, url.port, seconds)
         try:
-            peer = ip_address(sock.getpeername()[0])
-            if peer != address:
-                raise Failure(FailureReason.BLOCKED, f"connected to {peer} instead of {address}")
-            if peer == ip_address(sock.getsockname()[0]) and not guard.policy.is_allowed(peer):
-                raise Failure(FailureReason.BLOCKED, f"{address} is this machine itself")
+            _check_ends(sock.getpeername()[0], sock.getsockname()[0], address, guard)
         except BaseException:
             sock.close()
             raise
-        return sock
+        return sock, address
 
     async def _attach(self, connection: Connection, sock: socket.socket, url: Url) -> None:
         """Put the protocol, and for https TLS with the name's certificate checked, on the socket."""
         loop = asyncio.get_running_loop()
-        if url.scheme == "http":
+        if url.scheme == "http":  # through a tunnel
             await loop.create_connection(lambda: connection, sock=sock)
             return
         if self._ssl_context is None:
@@ -196,8 +204,7 @@ async def _connect(address: IPAddress, port: int, seconds: float) -> socket.sock
             await loop.sock_connect(sock, (str(address), port))
     except TimeoutError:
         sock.close()
-        detail = f"{address} port {port} did not answer within {seconds:.1f} s"
-        raise Failure(FailureReason.CONNECT_TIMEOUT, detail) from None
+        raise _late(address, port, seconds) from None
     except OSError as error:
         sock.close()
         raise _explain(error, address, port) from error
@@ -205,6 +212,42 @@ async def _connect(address: IPAddress, port: int, seconds: float) -> socket.sock
         sock.close()
         raise
     return sock
+
+
+async def _open(connection: Connection, port: int, seconds: float, guard: Guard) -> Connection:
+    """Connect without TLS, straight to the connection's address: one step of the loop, not three."""
+    address, transport = connection.address, None
+    try:
+        async with asyncio.timeout(seconds):
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                lambda: connection, connection.remote, port
+            )
+        peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+        if peer is None or own is None:
+            raise Failure(FailureReason.RESET, f"{address} port {port} closed the connection at once")
+        _check_ends(peer[0], own[0], address, guard)
+    except TimeoutError:
+        raise _late(address, port, seconds) from None
+    except OSError as error:
+        raise _explain(error, address, port) from error
+    except BaseException:
+        if transport is not None:
+            transport.abort()
+        raise
+    return connection
+
+
+def _check_ends(peer: str, own: str, address: IPAddress, guard: Guard) -> None:
+    """Look once more where a connection has come to, before anything is sent on it."""
+    if peer != str(address) and ip_address(peer) != address:
+        raise Failure(FailureReason.BLOCKED, f"connected to {peer} instead of {address}")
+    if peer == own and not guard.policy.is_allowed(address):
+        raise Failure(FailureReason.BLOCKED, f"{address} is this machine itself")
+
+
+def _late(address: IPAddress, port: int, seconds: float) -> Failure:
+    detail = f"{address} port {port} did not answer within {seconds:.1f} s"
+    return Failure(FailureReason.CONNECT_TIMEOUT, detail)
 
 
 def _explain(error: OSError, address: IPAddress, port: int) -> Failure:

@@ -16,7 +16,7 @@ DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
 
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
 _LOOPBACK4, _LOOPBACK6 = IPv4Address("127.0.0.1"), IPv6Address("::1")
-_REMEMBERED_PLACES = 4096
+_REMEMBERED_PLACES = 32_768
 _NO_HOST = frozenset({"(none)"})
 """A list of hosts on which none can be, for no host is written like this; an empty list means all."""
 

@@ -15,6 +15,11 @@ from ringback._store.store import Store
 
 _MARGIN: Final = 5.0
 
+# So many deliveries of a destination are taken at a time, where there are more destinations than places: what
+# the first has opened serves the others. But so many destinations are always looked at.
+_AT_A_TIME: Final = 4
+_LOOKED_AT: Final = 64
+
 
 @dataclass(slots=True)
 class Taken:
@@ -58,12 +63,11 @@ class Intake:
         room = self._running.room()
         if room <= 0:
             return Taken()
-        rooms = self._rooms(connection)
+        rooms = self._rooms(connection, min(self._destinations, max(_LOOKED_AT, room // _AT_A_TIME)))
         # Destinations that the walk has not come to yet must not wait for the next poll.
         unseen = bool(self._cursor)
         if not rooms:
             return Taken(more=unseen)
-        # Breadth first: a connection that one delivery has warmed up serves the next of its destination.
         fair = math.ceil(room / len(rooms))
         found = self._store.claims.candidates(connection, list(rooms), min(fair, max(rooms.values())))
         self._set_aside(connection, found)
@@ -74,15 +78,18 @@ class Intake:
         for channel, ids in chosen.items():
             lease = self._running.longest(channel) + self._patience + _MARGIN
             claimed += self._store.claims.claim(connection, ids, worker=self._worker, lease=lease)
+        failing = {candidate.id for candidate in found if candidate.failing}
+        if failing:
+            claimed = [one._replace(failing=one.id in failing) for one in claimed]
         return Taken(claimed, self._fresh_secrets(connection, claimed), more=True)
 
     def have_read(self, owners: Iterable[str]) -> None:
         """These owners' secrets are known from now on: what read them has been committed."""
         self._secrets_read |= dict.fromkeys(owners, self._clock())
 
-    def _rooms(self, connection: Connection) -> dict[str, int]:
+    def _rooms(self, connection: Connection, limit: int) -> dict[str, int]:
         """Destinations with pending deliveries, in rotation, and how many more each can take."""
-        names = self._walk(connection)
+        names = self._walk(connection, limit)
         rooms: dict[str, int] = {}
         for name in names:
             host, _, owner = name.partition(" ")
@@ -90,8 +97,7 @@ class Intake:
             rooms[name] = min(self._running.room_for(name), rates)
         return {name: room for name, room in rooms.items() if room > 0}
 
-    def _walk(self, connection: Connection) -> list[str]:
-        limit = self._destinations
+    def _walk(self, connection: Connection, limit: int) -> list[str]:
         names = self._store.claims.destinations(connection, after=self._cursor, limit=limit)
         if len(names) < limit:
             if self._cursor:

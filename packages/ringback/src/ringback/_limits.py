@@ -9,6 +9,9 @@ from typing import Final, Generic, TypeVar
 
 Job = TypeVar("Job")
 
+# The delivery's id and the attempt's number: one whose lease is over can be attempted again beside it.
+Attempt = tuple[int, int]
+
 _OPENS_AFTER: Final = 5
 _FIRST_REST: Final = 5.0
 _LONGEST_REST: Final = 60.0
@@ -102,24 +105,24 @@ class Share:
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
         self._clock = clock
-        self._quick: dict[int, float] = {}
-        self._slow: dict[int, float] = {}
+        self._quick: dict[Attempt, float] = {}
+        self._slow: dict[Attempt, float] = {}
         self._by_destination: Counter[str] = Counter()
         self._usual: dict[str, float] = {}
 
-    def start(self, id_: int, destination: str) -> None:
+    def start(self, attempt: Attempt, destination: str) -> None:
         """An attempt begins."""
-        self._quick[id_] = self._clock()
+        self._quick[attempt] = self._clock()
         self._by_destination[destination] += 1
 
-    def end(self, id_: int, destination: str) -> None:
+    def end(self, attempt: Attempt, destination: str) -> None:
         """It has ended."""
-        started = self._quick.pop(id_, None)
+        started = self._quick.pop(attempt, None)
         self._by_destination[destination] -= 1
         if not self._by_destination[destination]:
             del self._by_destination[destination]
         if started is None:
-            self._slow.pop(id_)
+            self._slow.pop(attempt)
             self._usual.pop(destination, None)
             return
         duration = max(self._clock() - started, _SHORTEST)
@@ -150,12 +153,12 @@ class Share:
         quick, slow_since = self._quick, self._clock() - _SLOW_AFTER
         # In the order in which they began, so all before the first quick one are slow.
         slow = []
-        for id_, started in quick.items():
+        for attempt, started in quick.items():
             if started >= slow_since:
                 break
-            slow.append(id_)
-        for id_ in slow:
-            self._slow[id_] = quick.pop(id_)
+            slow.append(attempt)
+        for attempt in slow:
+            self._slow[attempt] = quick.pop(attempt)
         return min(self.limit - len(self._quick), 8 * self.limit - self.running)
 
 

@@ -24,6 +24,11 @@ _READY_SECONDS: Final = 0.25
 _READY_TIMES: Final = 16
 _READY_AT_MOST: Final = 1024
 
+# Seconds that the first attempt to a destination has it for itself: what it opens, the next ones can use.
+_ALONE: Final = 0.05
+# While more than these wait for it, two begin where one has ended, up to its cap; these few use what is open.
+_FEW: Final = 3
+
 
 class Courier(Protocol):
     """Makes one attempt, and knows each channel's own figures."""
@@ -61,6 +66,7 @@ class Running:
         self._ending = False
         self._secrets: dict[str, tuple[str, ...]] = {}
         self._ready: Ready[Claimed] = Ready(clock)
+        self._alone: dict[str, asyncio.TimerHandle] = {}
         self.share = Share(concurrency, clock)
         self.breaker = Breaker(clock)
         self.results: list[Result] = []
@@ -124,10 +130,35 @@ class Running:
                 task.cancel()
 
     def _has_place(self, destination: str) -> bool:
-        return self.share.running_to(destination) < self.cap(destination)
+        alone = destination in self._alone
+        return not alone and self.share.running_to(destination) < self.cap(destination)
+
+    def _begin(self, claimed: Claimed) -> None:
+        """Count an attempt that starts now; where nothing is known to be prompt, it begins alone."""
+        destination = claimed.destination
+        if not self.share.running_to(destination) and self.share.usual_duration(destination) is None:
+            loop = asyncio.get_running_loop()
+            self._alone[destination] = loop.call_later(_ALONE, self._let_others, destination)
+        self.share.start((claimed.id, claimed.number), destination)
+
+    def _let_others(self, destination: str) -> None:
+        """The first attempt to a destination takes its time: the others wait for it no longer."""
+        del self._alone[destination]
+        while self._start_next(destination):
+            pass
+
+    def _start_next(self, destination: str) -> bool:
+        """Start the next one that is ready for a destination, if there is a place for it."""
+        if self._ending or self.share.room() <= 0 or not self._has_place(destination):
+            return False
+        following = self._ready.next(destination)
+        if following is None:
+            return False
+        self._start(following)
+        return True
 
     def _start(self, claimed: Claimed) -> None:
-        self.share.start(claimed.id, claimed.destination)
+        self._begin(claimed)
         task = asyncio.create_task(self._work(claimed))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -140,12 +171,20 @@ class Running:
             started = self._clock()
             verdict = await self._attempt(one)
             self.results.append(self._result(one, verdict, self._clock() - started))
-            self.share.end(one.id, one.destination)
+            self.share.end((one.id, one.number), one.destination)
+            self._let_in(one.destination)
             if self._ready and not self._ending and self.share.room() > 0:
                 following = self._next_after(one.destination)
                 if following is not None:
-                    self.share.start(following.id, following.destination)
+                    self._begin(following)
+                    if self._ready.waiting_for(one.destination) > _FEW:
+                        self._start_next(one.destination)
             self._on_end()
+
+    def _let_in(self, destination: str) -> None:
+        alone = self._alone.pop(destination, None)
+        if alone is not None:
+            alone.cancel()
 
     def _next_after(self, destination: str) -> Claimed | None:
         following = self._ready.next(destination) if self._has_place(destination) else None
@@ -186,7 +225,7 @@ class Running:
             status_code=verdict.status_code,
             breach=verdict.breach,
             response=verdict.response,
-            counts=0 if verdict.healthy is None else 1 if verdict.healthy else -1,
+            counts=-1 if verdict.healthy is False else int(claimed.failing and verdict.healthy is True),
             disable=verdict.disable,
         )
         log_attempt(claimed, result)

@@ -132,7 +132,7 @@ def is_inside_name(host: str) -> bool:
     return len(labels) == 1 or labels[-1] in _INSIDE_SUFFIXES
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32_768)
 def literal_address(host: str) -> IPAddress | None:
     """The address that `host` writes out, or None if it is a name."""
     if ":" in host:
@@ -140,7 +140,7 @@ def literal_address(host: str) -> IPAddress | None:
     return IPv4Address(host) if _QUAD.fullmatch(host) else None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32_768)
 def _read_authority(authority: str) -> tuple[str, int | None]:
     if "@" in authority:
         raise InvalidUrl("user name and password are not allowed in the URL; remove everything before the @")

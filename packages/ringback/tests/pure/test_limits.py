@@ -91,35 +91,47 @@ def test_less_than_one_a_second_is_one_every_so_often(clock: Any) -> None:
 
 def test_slow_attempts_give_their_place_back_within_a_wider_limit(clock: Any) -> None:
     share = Share(2, clock)
-    share.start(1, "a")
-    share.start(2, "a")
+    share.start((1, 1), "a")
+    share.start((2, 1), "a")
     assert share.room() == 0
     clock.now += 1.1
     assert share.room() == 2
     for id_ in range(3, 17):
-        share.start(id_, "b")
+        share.start((id_, 1), "b")
         clock.now += 1.1
         share.room()
     assert share.room() == 0
-    share.end(1, "a")
+    share.end((1, 1), "a")
     assert (share.room(), share.running, share.running_to("a")) == (1, 15, 1)
 
 
 def test_how_long_a_destination_takes_is_known_while_its_attempts_end_quickly(clock: Any) -> None:
     share = Share(10, clock)
     for id_ in range(4):
-        share.start(id_, "a")
+        share.start((id_, 1), "a")
     assert share.usual_duration("a") is None
     clock.now += 0.1
-    share.end(0, "a")
+    share.end((0, 1), "a")
     assert share.usual_duration("a") == pytest.approx(0.1)
     clock.now += 0.5
-    share.end(1, "a")
+    share.end((1, 1), "a")
     assert share.usual_duration("a") == pytest.approx(0.2)
     clock.now += 1.1
     share.room()
-    share.end(2, "a")
+    share.end((2, 1), "a")
     assert share.usual_duration("a") is None
+
+
+def test_two_attempts_of_one_delivery_have_a_place_each(clock: Any) -> None:
+    """One whose lease is over, by a clock that has jumped, may still run when the next one begins."""
+    share = Share(2, clock)
+    share.start((7, 1), "a")
+    share.start((7, 2), "a")
+    assert (share.room(), share.running_to("a")) == (0, 2)
+    share.end((7, 1), "a")
+    assert (share.room(), share.running_to("a")) == (1, 1)
+    share.end((7, 2), "a")
+    assert (share.room(), share.running) == (2, 0)
 
 
 def test_what_is_ready_leaves_in_turn_for_each_destination(clock: Any) -> None:

@@ -1,6 +1,7 @@
 """Kept connections: used again where that is safe, and never where it is not."""
 
 import asyncio
+import os
 import socket
 from typing import Any
 
@@ -142,7 +143,8 @@ async def test_bytes_that_the_loop_has_not_seen_yet_are_seen_before_a_connection
     await transport.send(post(receiver.url()))
     [kept] = transport._open
     assert kept.is_fresh()
-    kept.sock.shutdown(socket.SHUT_RD)  # the end is there to be read, and the loop has not run since
+    with socket.socket(fileno=os.dup(kept._file)) as same:
+        same.shutdown(socket.SHUT_RD)  # the end is there to be read, and the loop has not run since
     assert not kept.is_fresh()
     kept.idle_since -= 1
     assert (await transport.send(post(receiver.url()))).status_code == 200

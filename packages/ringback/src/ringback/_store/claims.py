@@ -12,9 +12,11 @@ from sqlalchemy import (
     case,
     cast,
     exists,
+    func,
     insert,
     lateral,
     null,
+    or_,
     select,
     true,
     update,
@@ -34,6 +36,7 @@ class Candidate(NamedTuple):
     destination: str
     predecessor: int | None
     disabled: bool
+    failing: bool
 
 
 class Claimed(NamedTuple):
@@ -60,6 +63,8 @@ class Claimed(NamedTuple):
     number: int
     step: int
     created_at: float
+    # Whether its endpoint has failed since it last succeeded: then a success is news.
+    failing: bool = False
 
 
 # Seconds over which deliveries are spread that were lost twice; four and nine times that the next times.
@@ -135,7 +140,7 @@ class ClaimStore:
         rows = connection.execute(self._claim, figures).all()
         if self._begin is not None:
             connection.execute(self._begin, figures)
-        return [Claimed._make(row) for row in rows]
+        return [Claimed(*row) for row in rows]
 
     def release(self, connection: Connection, claimed: Sequence[Claimed]) -> None:
         """Give back deliveries of which no byte has left; it is as if they had not been claimed."""
@@ -234,14 +239,16 @@ class ClaimStore:
             .correlate(d)
         )
         e = endpoints.c
-        off = and_(e.owner == d.c.owner, e.url == d.c.endpoint, e.disabled_at.is_not(None))
+        troubled = or_(e.disabled_at.is_not(None), e.failures > 0)
+        known = and_(e.owner == d.c.owner, e.url == d.c.endpoint, troubled)
         return select(
             d.c.id,
             d.c.channel,
             d.c.destination,
             case((d.c.sequence > 1, predecessor.scalar_subquery())).label("predecessor"),
-            e.id.is_not(None).label("disabled"),
-        ).select_from(source.outerjoin(endpoints, off))
+            e.disabled_at.is_not(None).label("disabled"),
+            (func.coalesce(e.failures, 0) > 0).label("failing"),
+        ).select_from(source.outerjoin(endpoints, known))
 
     def _waiting_statements(self) -> tuple[Any, Any, Any]:
         d = deliveries.c

@@ -26,8 +26,8 @@ class Result(NamedTuple):
     """What became of one attempt: the one value that is recorded.
 
     `state` is the delivery's next one: delivered, dead, or pending with `delay` seconds to the next
-    attempt. `duration` is in seconds. `counts` is how the endpoint's health sees it: 1 success, -1
-    failure, 0 neither. `disable` switches the endpoint off.
+    attempt. `duration` is in seconds. `counts` is what it changes of the endpoint's health: 1 it is well
+    again, -1 a failure, 0 nothing. `disable` switches the endpoint off.
     """
 
     id: int
@@ -130,10 +130,12 @@ class ResultStore:
             if len(group) < _ALIKE:
                 apart += [(*pair, *end) for pair in pairs]
             else:
-                batch = {"ids": self._dialect.ids([result.id for result in group]), **_named(end)}
-                accepted |= self._record(connection, self._alike, batch | self._pairs.parameters(pairs))
+                ids = [result.id for result in group]
+                batch = {"ids": self._dialect.ids(ids), **_named(end), **self._pairs.parameters(pairs)}
+                accepted.update(self._record(connection, self._alike, batch, ids))
         if apart:
-            accepted |= self._record(connection, self._apart, self._rows.parameters(apart))
+            rows = self._rows.parameters(apart)
+            accepted.update(self._record(connection, self._apart, rows, [row[0] for row in apart]))
         mine = [result for result in results if result.id in accepted]
         ended = [result.id for result in mine if result.state is not State.PENDING]
         if ended:
@@ -142,11 +144,15 @@ class ResultStore:
         return accepted
 
     @staticmethod
-    def _record(connection: Connection, statements: tuple[Any, Any], batch: dict[str, Any]) -> set[int]:
+    def _record(
+        connection: Connection, statements: tuple[Any, Any], batch: dict[str, Any], ids: Sequence[int]
+    ) -> Sequence[int]:
         finish, close = statements
-        accepted = set(connection.execute(finish, batch).scalars())
-        connection.execute(close, batch)
-        return accepted
+        if connection.execute(finish, batch).rowcount == len(ids):
+            connection.execute(close, batch)
+            return ids
+        # Some belong to somebody else now, who has closed or deleted the attempts of these.
+        return connection.execute(close.returning(attempts.c.delivery_id), batch).scalars().all()
 
     def promote(self, connection: Connection, ended: Sequence[int]) -> None:
         """Let the next waiting delivery of each target go, now that these have ended."""
@@ -191,7 +197,6 @@ class ResultStore:
                 breach=r["breach"],
                 finished_at=case((again, null()), else_=now),
             )
-            .returning(d.id)
         )
         a = attempts.c
         close = (
