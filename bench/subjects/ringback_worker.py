@@ -10,6 +10,7 @@ from bench.app import InvoiceEventReceived, invoice_notification, make_app
 from bench.given import Given, Run
 from bench.seeding import seed
 from ringback import Ringback
+from ringback.cli.worker import spare_the_collector
 
 _OPEN = text("SELECT 1 FROM ringback_deliveries WHERE state IN ('pending', 'sending') LIMIT 1")
 
@@ -38,10 +39,11 @@ class Answers:
 
 
 def make_worker(given: Given, wanted: int, **settings: Any) -> tuple[Ringback, Answers]:
-    """An app with an embedded worker that may call as often side by side as the peers."""
+    """An app with a worker, set up as by ``ringback worker``; as many calls side by side as the peers make."""
     settings = {"in_flight": given.concurrency, "concurrency": given.concurrency, **settings}
     ringback, answers = make_app(database=given.database, **settings), Answers(wanted)
     ringback.acknowledge(invoice_notification, answers.acknowledge)
+    spare_the_collector()
     return ringback, answers
 
 

@@ -2,14 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import exists, func, literal, or_, select, update
+from sqlalchemy import bindparam, exists, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoices.accounts.models import Account, ApiKey
 
 __all__ = ["add", "add_key", "any_key", "get", "key", "keys_of", "listed", "note_uses", "open_mode"]
+
+
+# Asked at every request, so made once: building a statement takes longer than running it.
+_KEY: Final = select(ApiKey, Account).join(Account).where(ApiKey.prefix == bindparam("prefix"))
+_OPEN_MODE: Final = (
+    select(exists(select(ApiKey)), Account)
+    .select_from(select(literal(1).label("one")).subquery())
+    .outerjoin(Account, Account.id == bindparam("account_id"))
+)
 
 
 async def add(session: AsyncSession, account_id: str, created_at: datetime) -> bool:
@@ -51,8 +61,7 @@ async def add_key(session: AsyncSession, row: ApiKey) -> None:
 
 async def key(session: AsyncSession, prefix: str) -> tuple[ApiKey, Account] | None:
     """The key with this prefix, and its account."""
-    statement = select(ApiKey, Account).join(Account).where(ApiKey.prefix == prefix)
-    row = (await session.execute(statement)).one_or_none()
+    row = (await session.execute(_KEY, {"prefix": prefix})).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
@@ -73,11 +82,7 @@ async def note_uses(session: AsyncSession, uses: Mapping[str, datetime]) -> None
 
 async def open_mode(session: AsyncSession, account_id: str) -> tuple[bool, Account | None]:
     """Whether no key was ever made, and the account of whoever then calls."""
-    one = select(literal(1).label("one")).subquery()
-    statement = (
-        select(exists(select(ApiKey)), Account).select_from(one).outerjoin(Account, Account.id == account_id)
-    )
-    closed, account = (await session.execute(statement)).one()
+    closed, account = (await session.execute(_OPEN_MODE, {"account_id": account_id})).one()
     return not closed, account
 
 

@@ -1,6 +1,7 @@
 """``ringback worker``: deliver for an app, in a process of its own, until it is told to stop."""
 
 import asyncio
+import gc
 import importlib.util
 import logging
 import signal
@@ -19,7 +20,7 @@ from ringback.cli._times import span
 if TYPE_CHECKING:
     from ringback._ringback import Ringback
 
-__all__ = ["worker"]
+__all__ = ["spare_the_collector", "worker"]
 
 logger = logging.getLogger("ringback.worker")
 
@@ -49,8 +50,20 @@ def worker(
     """
     _log(quiet=quiet)
     opened = Place(app=app, factory=factory).open(create=True)
+    spare_the_collector()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_deliver(opened, concurrency, grace))
+
+
+def spare_the_collector() -> None:
+    """Have Python's cyclic garbage collector look at less, and more seldom; for the whole process.
+
+    What the app has loaded stays until the end, and attempts leave no cycles behind. With many connections
+    open the collector took up to a fifth of a worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 async def _deliver(opened: Open, concurrency: int | None, grace: float) -> None:
