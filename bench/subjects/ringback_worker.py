@@ -39,7 +39,7 @@ class Answers:
 
 
 def make_worker(given: Given, wanted: int, **settings: Any) -> tuple[Ringback, Answers]:
-    """An app with a worker, set up as by ``ringback worker``; as many calls side by side as the peers make."""
+    """An app with a worker, set up as by ``ringback worker``: as many calls side by side as the peers."""
     settings = {"in_flight": given.concurrency, "concurrency": given.concurrency, **settings}
     ringback, answers = make_app(database=given.database, **settings), Answers(wanted)
     ringback.acknowledge(invoice_notification, answers.acknowledge)
