@@ -131,10 +131,18 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def drop(self) -> None:
+        """Close at once, and forget, what nobody has got yet: uvloop never reports that it was lost."""
+        self.abort()
+        self._open.discard(self)
+
     # ---- what the event loop calls ------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        if self.closed:  # dropped before it was made
+            self.abort()
+            return
         self._file = transport.get_extra_info("socket").fileno()
         self._open.add(self)
 

@@ -85,10 +85,11 @@ class Dialer:
         if self._proxy is None and url.scheme == "http":
             return await self._first(addresses, lambda one, share: _open(new(one), url.port, share, guard))
         sock, address = await self._first(addresses, lambda one, share: self._socket(url, one, share, guard))
+        connection = new(address)
         try:
-            connection = new(address)
             await self._attach(connection, sock, url)
         except BaseException:
+            connection.drop()
             sock.close()
             raise
         return connection
@@ -216,7 +217,7 @@ async def _connect(address: IPAddress, port: int, seconds: float) -> socket.sock
 
 async def _open(connection: Connection, port: int, seconds: float, guard: Guard) -> Connection:
     """Connect without TLS, straight to the connection's address: one step of the loop, not three."""
-    address, transport = connection.address, None
+    address = connection.address
     try:
         async with asyncio.timeout(seconds):
             transport, _ = await asyncio.get_running_loop().create_connection(
@@ -226,13 +227,12 @@ async def _open(connection: Connection, port: int, seconds: float, guard: Guard)
         if peer is None or own is None:
             raise Failure(FailureReason.RESET, f"{address} port {port} closed the connection at once")
         _check_ends(peer[0], own[0], address, guard)
-    except TimeoutError:
-        raise _late(address, port, seconds) from None
-    except OSError as error:
-        raise _explain(error, address, port) from error
-    except BaseException:
-        if transport is not None:
-            transport.abort()
+    except BaseException as error:
+        connection.drop()
+        if isinstance(error, TimeoutError):
+            raise _late(address, port, seconds) from None
+        if isinstance(error, OSError):
+            raise _explain(error, address, port) from error
         raise
     return connection
 

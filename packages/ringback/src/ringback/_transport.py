@@ -15,6 +15,8 @@ from ringback._urls import Url
 
 __all__ = ["Failure", "FailureReason", "Limits", "Request", "Response", "Transport"]
 
+_CLOSING_SECONDS = 1.0
+
 
 class Transport:
     """Sends requests to the addresses that `guard` judged, and to no others.
@@ -72,7 +74,9 @@ class Transport:
         """Close every connection and wait until the sockets are gone; requests under way fail."""
         self._pool.close()
         self._deadlines.close()
-        while self._open:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _CLOSING_SECONDS
+        while self._open and loop.time() < end:
             for connection in list(self._open):
                 connection.abort()
             await asyncio.sleep(0)  # the event loop reports each loss in its next turns

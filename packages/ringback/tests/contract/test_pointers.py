@@ -25,6 +25,7 @@ DOCUMENT = {
 }
 NODE, CLOSED = {"$ref": "#/components/schemas/Node"}, {"$ref": "#/components/schemas/Closed"}
 STRING = frozenset({"string"})
+ID = {"type": "object", "properties": {"id": {"type": "string"}}}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,9 @@ STRING = frozenset({"string"})
         ({"anyOf": [NODE, {"type": "null"}]}, ("id",), Promise(True, False, False, STRING)),
         ({"anyOf": [NODE, NODE]}, ("id",), Promise(True, False, True, STRING)),
         ({"anyOf": [NODE, CLOSED]}, ("id",), Promise(True, False, False, STRING)),
+        ({**ID, "anyOf": [{"required": ["id"]}, {"required": ["x"]}]}, ("id",), Promise(True, types=STRING)),
+        ({**ID, "anyOf": [{"required": ["id"]}, NODE]}, ("id",), Promise(True, False, True, STRING)),
+        ({**ID, "oneOf": [CLOSED, CLOSED]}, ("other",), Promise(False, True)),
         ({"oneOf": [CLOSED, {"type": "string"}]}, ("id",), Promise(False, True)),
         (
             {"allOf": [NODE, {"properties": {"x": {"type": ["string", "null"]}}}]},

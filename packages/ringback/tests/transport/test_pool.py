@@ -209,3 +209,43 @@ async def test_few_connections_wait_for_one_place_and_in_all(
         await asyncio.gather(*(transport.send(post(receiver.url())) for _ in range(5)))
         await until(lambda: len(transport._open) <= 3)
     assert len(transport._open) == 3
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_request_that_is_cut_off_at_any_step_leaves_no_connection(
+    steps: int, listen: Any, open_transport: Any, post: Any
+) -> None:
+    receiver, transport = await listen(answer), open_transport()
+    sending = asyncio.ensure_future(transport.send(post(receiver.url())))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    sending.cancel()
+    await asyncio.wait([sending])
+    await asyncio.sleep(0.01)
+    assert all(not connection.closed for connection in transport._open)
+    assert sending.cancelled() == (not transport._open)
+
+
+async def test_what_is_cut_off_while_it_connects_is_forgotten(
+    listen: Any, open_transport: Any, post: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop reports neither that loss nor an abort after it: a transport waited for it for ever."""
+
+    class Silent(asyncio.Transport):
+        def get_extra_info(self, _name: str, default: Any = None) -> Any:
+            return unused
+
+        def abort(self) -> None:
+            """As uvloop's, once its handle is closed: nobody is told."""
+
+    async def cut_off(make: Any, *_place: Any) -> Any:
+        make().connection_made(Silent())
+        raise asyncio.CancelledError
+
+    receiver, transport = await listen(answer), open_transport()
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", cut_off)
+    with socket.socket() as unused, pytest.raises(asyncio.CancelledError):
+        await transport.send(post(receiver.url()))
+    assert not transport._open
+    async with asyncio.timeout(0.5):
+        await transport.close()

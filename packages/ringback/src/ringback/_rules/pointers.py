@@ -1,6 +1,6 @@
 """What a schema says about the value at a JSON Pointer, before any value is there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,17 +52,12 @@ def _step(document: Mapping[str, Any], node: Any, token: str, depth: int) -> _St
     schema = _resolved(document, node)
     if depth > _MAX_DEPTH or not schema:
         return _Step()
-    for word in ("anyOf", "oneOf"):
-        if isinstance(schema.get(word), list):
-            steps = [_step(document, each, token, depth + 1) for each in schema[word] if each != _NULL]
-            return _Step(
-                tuple(found for step in steps for found in step.found),
-                closed=all(step.closed for step in steps),
-                ensured=_NULL not in schema[word] and all(step.ensured for step in steps),
-            )
+    # All of these hold at once: what the schema says itself, each of allOf, and one of each list of choices.
     steps = [_own(schema, token)]
-    if isinstance(schema.get("allOf"), list):
-        steps += [_step(document, each, token, depth + 1) for each in schema["allOf"]]
+    steps += [_step(document, each, token, depth + 1) for each in _listed(schema, "allOf")]
+    for word in ("anyOf", "oneOf"):
+        if choices := _listed(schema, word):
+            steps.append(_choice(document, choices, token, depth + 1))
     return _Step(
         tuple(found for step in steps for found in step.found),
         closed=any(step.closed for step in steps),
@@ -70,10 +65,24 @@ def _step(document: Mapping[str, Any], node: Any, token: str, depth: int) -> _St
     )
 
 
+def _choice(document: Mapping[str, Any], choices: Sequence[Any], token: str, depth: int) -> _Step:
+    steps = [_step(document, each, token, depth) for each in choices if each != _NULL]
+    return _Step(
+        tuple(found for step in steps for found in step.found),
+        closed=all(step.closed for step in steps),
+        ensured=_NULL not in choices and all(step.ensured for step in steps),
+    )
+
+
+def _listed(schema: Mapping[str, Any], word: str) -> Sequence[Any]:
+    choices = schema.get(word)
+    return choices if isinstance(choices, list) else ()
+
+
 def _own(schema: Mapping[str, Any], token: str) -> _Step:
-    properties = schema.get("properties")
+    properties, ensured = schema.get("properties"), token in (schema.get("required") or ())
     if isinstance(properties, Mapping) and token in properties:
-        return _Step((properties[token],), ensured=token in (schema.get("required") or ()))
+        return _Step((properties[token],), ensured=ensured)
     if token.isdecimal() and (schema.get("items") or schema.get("prefixItems")):
         first = schema.get("prefixItems") or ()
         index = min(int(token[:9]), len(first))
@@ -82,7 +91,8 @@ def _own(schema: Mapping[str, Any], token: str) -> _Step:
     if isinstance(others, Mapping) and others:
         return _Step((others,))
     scalar = schema.get("type") in {"string", "integer", "number", "boolean", "null"}
-    return _Step(closed=scalar or (others is False and "patternProperties" not in schema))
+    closed = scalar or (others is False and "patternProperties" not in schema)
+    return _Step(closed=closed, ensured=ensured)
 
 
 def _types(document: Mapping[str, Any], node: Any, depth: int) -> frozenset[str]:
