@@ -139,6 +139,12 @@ class Share:
         """How many run to one destination."""
         return self._by_destination[destination]
 
+    @property
+    def prompt(self) -> int:
+        """How many run to destinations that are prompt now, and so will end soon."""
+        usual = self._usual
+        return sum(count for name, count in self._by_destination.items() if name in usual)
+
     def usual_duration(self, destination: str) -> float | None:
         """Seconds that attempts there take now, or None where that is not known or the last one was slow."""
         return self._usual.get(destination)

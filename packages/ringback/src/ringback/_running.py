@@ -78,8 +78,8 @@ class Running:
 
     @property
     def many(self) -> bool:
-        """Whether more will end soon."""
-        return len(self._tasks) > 1
+        """Whether more will end soon; who waits for a receiver that hangs does not count."""
+        return self.share.prompt > 1
 
     @property
     def busy_for_now(self) -> bool:

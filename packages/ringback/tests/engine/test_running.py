@@ -117,3 +117,17 @@ async def test_two_attempts_of_one_delivery_leave_no_place_taken(running: Runnin
     await until(lambda: len(running.results) == 2)
     assert [result.number for result in running.results] == [1, 2]
     assert (running.share.running, running.share.running_to(HERE)) == (0, 0)
+
+
+async def test_only_attempts_that_will_end_soon_are_waited_for(running: Running, courier: Held) -> None:
+    """Else a few receivers that hang would hold up every turn by the time in which ends are gathered."""
+    admit(running, *(claimed(id_, destination=f"http://{id_}.example ") for id_ in range(5)))
+    await until(lambda: len(courier.begun) == 5)
+    assert not running.many, "nobody knows yet how long these take"
+    admit(running, claimed(10))
+    await until(lambda: 10 in courier.begun)
+    courier.end(10)
+    await until(lambda: len(running.results) == 1)
+    admit(running, claimed(11), claimed(12))
+    await until(lambda: 12 in courier.begun)
+    assert running.many
