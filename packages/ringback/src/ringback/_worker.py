@@ -32,7 +32,8 @@ class WorkerSettings:
 
     A lease outlives the channel's longest attempt and `patience`, so no attempt ever needs to renew it: what
     was claimed and could not begin within `patience` is given back. A transaction that takes longer than
-    `turn` is given up: its connection has gone silent. `retention` None keeps what has ended for ever.
+    `turn` is given up: its connection has gone silent. PostgreSQL gives up one in which it has heard nothing
+    for `silence`: the worker was paused. `retention` None keeps what has ended for ever.
     """
 
     name: str
@@ -48,6 +49,7 @@ class WorkerSettings:
     grace: float = 25.0
     patience: float = 5.0
     turn: float = 30.0
+    silence: float = 10.0
     rate_per_host: float | None = None
     rate_per_owner: float | None = None
 
@@ -156,7 +158,7 @@ class Worker:
         return taken.more and self._running.room() > 0
 
     def _in_transaction(self, connection: Connection, results: list[Result], back: list[Claimed]) -> Taken:
-        self._store.settle(connection)
+        self._store.settle(connection, self._settings.silence)
         if results:
             accepted = self._store.results.record(connection, results)
             self._report_late(results, accepted)

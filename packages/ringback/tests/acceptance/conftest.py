@@ -26,7 +26,7 @@ FIGURES: dict[str, Any] = {
     "attempt_timeout": 1.0,
     "lease_margin": 0.2,
     "delays": [0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
-    "worker_settings": {"patience": 0.3, "upkeep": 0.2, "poll": 0.2},
+    "worker_settings": {"patience": 0.3, "upkeep": 0.2, "poll": 0.2, "silence": 2.0},
 }
 SECONDS = 40.0
 

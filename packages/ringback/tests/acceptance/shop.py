@@ -213,7 +213,10 @@ class Points:
         """The process is at this point now."""
         self._reached[point] += 1
         if self._plan.get("point") == point and self._plan.get("at", 1) == self._reached[point]:
-            os.kill(os.getpid(), signal.Signals[self._plan.get("signal", "SIGKILL")])
+            how = signal.Signals[self._plan.get("signal", "SIGKILL")]
+            if how is signal.SIGSTOP:
+                say(point)
+            os.kill(os.getpid(), how)
 
     def watch(self, engine: AsyncEngine) -> None:
         """Lay the points round the parts of the library, in this process."""

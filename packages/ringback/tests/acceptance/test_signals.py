@@ -73,6 +73,29 @@ async def test_a_worker_that_was_stopped_longer_than_its_lease_changes_nothing(s
     assert "came after its lease and was not recorded" in zombie.log_text()
 
 
+@pytest.mark.parametrize(("point", "at"), [("claim:commit", 1), ("record:statement", 2), ("record:commit", 1)])
+async def test_a_worker_that_was_stopped_in_a_transaction_locks_nothing_for_long(
+    new_site: Any, point: str, at: int
+) -> None:
+    """On PostgreSQL; a SQLite file has one lock, and who is stopped with it stops everybody."""
+    site = new_site("postgresql")
+    await site.migrate()
+    api = await site.serve(worker="external")
+    async with site.client(api) as client:
+        await site.pay_many(client, "paused", 3, "ok")
+    paused = await site.work({"point": point, "at": at, "signal": "SIGSTOP"})
+    assert await paused.word() == point
+    await site.work()
+    await site.until_ended()
+    before = {id_: row.finished_at for id_, row in (await site.ledger()).deliveries.items()}
+    paused.signal(signal.SIGCONT)
+    paused.signal(signal.SIGTERM)
+    assert await paused.end() == 0, paused.log_text()
+    assert await site.broken() == []
+    assert {id_: row.finished_at for id_, row in (await site.ledger()).deliveries.items()} == before
+    assert "the database did not answer, trying again" in paused.log_text()
+
+
 async def test_a_delivery_that_kills_its_worker_is_quarantined_and_the_others_arrive(site: Any) -> None:
     """Innocent ones are under way each time the process dies, and must not be condemned with it."""
     await site.migrate()

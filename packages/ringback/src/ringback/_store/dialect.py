@@ -28,7 +28,10 @@ TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), float: Float(), str: Te
 
 # SQLite 3.40 answers NULL to unixepoch('subsec'), so its clock is read as a Julian day.
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
-_PLAIN_PLANS = text("SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)")
+_SETTLE = text(
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), "
+    "set_config('idle_in_transaction_session_timeout', :silence, true)"
+)
 # In a subquery of its own the clock is read once a statement, and an index on a time can be used with it.
 _POSTGRESQL_NOW = "(SELECT extract(epoch FROM clock_timestamp())::float8)"
 
@@ -56,14 +59,17 @@ class Dialect:
             return bindparam("injected_now", callable_=self._clock, type_=Float())
         return literal_column(_SQLITE_NOW if self.is_sqlite else _POSTGRESQL_NOW, Float())
 
-    def settle(self, connection: Connection) -> None:
+    def settle(self, connection: Connection, silence: float = 10.0) -> None:
         """Keep the planner on the indexes in this transaction, and from compiling small statements.
 
         The tables fill and empty so fast that PostgreSQL's statistics are often those of an empty table, and
         a guess too high makes it compile (12 ms) what runs in one.
+
+        PostgreSQL ends the transaction when it hears nothing in it for `silence` seconds: a process that is
+        paused in the middle, or cut off without a word, would keep its rows locked for as long as it lives.
         """
         if not self.is_sqlite:
-            connection.execute(_PLAIN_PLANS)
+            connection.execute(_SETTLE, {"silence": f"{silence * 1000:.0f}"})
 
     def insert(self, table: Any) -> Any:
         """An INSERT that can say ON CONFLICT."""
