@@ -48,7 +48,8 @@ FILES = [
 def commands() -> list[list[str]]:
     """Every command line that one of the files starts a program of ours with."""
     found = [words(rest) for name, rest in image() if name == "CMD"]
-    found += [service["command"] for service in compose(FILLED)["services"].values() if "command" in service]
+    services = compose(FILLED)["services"]
+    found += [services[name]["command"] for name in OURS if "command" in services[name]]
     for _, lines in units():
         found += [given.split() for _, key, given in lines if key.startswith("ExecStart")]
     return [[Path(command[0]).name, *command[1:]] for command in found]

@@ -73,7 +73,9 @@ async def test_a_worker_that_was_stopped_longer_than_its_lease_changes_nothing(s
     assert "came after its lease and was not recorded" in zombie.log_text()
 
 
-@pytest.mark.parametrize(("point", "at"), [("claim:commit", 1), ("record:statement", 2), ("record:commit", 1)])
+@pytest.mark.parametrize(
+    ("point", "at"), [("claim:commit", 1), ("record:statement", 2), ("record:commit", 1)]
+)
 async def test_a_worker_that_was_stopped_in_a_transaction_locks_nothing_for_long(
     new_site: Any, point: str, at: int
 ) -> None:
