@@ -67,6 +67,34 @@ async def test_one_invoice_has_its_money_and_what_was_sent(office: Service) -> N
     assert (await office.client.get("/console/invoices/x")).status_code == 404
 
 
+async def test_one_invoice_has_its_reminders_and_what_else_is_planned(office: Service) -> None:
+    due = {
+        "id": "due",
+        "customer": "Ada",
+        "customer_email": "ada@example.org",
+        "total": "1",
+        "due_on": "2099-01-31",
+    }
+    assert (await office.send(due)).status_code == 200
+    assert (await office.client.post("/invoices/due/send")).status_code == 200
+    page = await office.client.get("/console/invoices/2")
+    words = re.findall(
+        r'<li><span class="chip (\w+)">\w+</span> <a [^>]*>([^<]*)</a> <span class="quiet">([^·]*?) ?[·<]',
+        page.text,
+    )
+    assert [kind for _, kind, _ in words] == [
+        "Reminder 7 days after the due date",
+        "Reminder 1 day after the due date",
+        "Becomes overdue",
+        "Reminder 3 days before the due date",
+        "Invoice by mail, sent again (2)",
+        "Invoice by mail",
+    ]
+    assert {state for state, *_ in words[:4]} == {"pending"}
+    assert {verdict for *_, verdict in words[:4]} == {"planned for"}
+    assert "2099-01-28" in page.text
+
+
 async def test_a_mail_is_seen_as_its_recipient_sees_it(office: Service) -> None:
     listed = await office.client.get("/console/mails")
     assert "kept here and sent to nobody" in listed.text

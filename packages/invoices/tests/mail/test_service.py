@@ -17,7 +17,7 @@ from invoices.database import connect, make_sessions
 from invoices.invoices.lifecycle import Status
 from invoices.invoices.models import Invoice
 from invoices.mail.channel import TIMEOUT, MailChannel
-from invoices.mail.service import UNADDRESSED, mail_key, queue_invoice_mail
+from invoices.mail.service import UNADDRESSED, kind_of_mail, mail_key, queue_invoice_mail
 from invoices.settings import Settings
 from ringback import Ringback
 
@@ -147,3 +147,19 @@ async def test_a_refused_recipient_is_shown_with_the_servers_words(
         await engine.dispose()
     assert report.state == "dead"
     assert "550 5.1.1 no such person" in str(report.verdict)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("invoice:7:sent:1", "Invoice by mail"),
+        ("invoice:7:sent:3", "Invoice by mail, sent again (3)"),
+        ("invoice:7:reminder:-1", "Reminder 1 day before the due date"),
+        ("invoice:7:reminder:0", "Reminder on the due date"),
+        ("invoice:7:reminder:14", "Reminder 14 days after the due date"),
+        ("written by an earlier version", "Mail"),
+        (None, "Mail"),
+    ],
+)
+def test_operators_read_what_a_mail_is(key: str | None, words: str) -> None:
+    assert kind_of_mail(key) == words

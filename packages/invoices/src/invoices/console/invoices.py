@@ -4,6 +4,7 @@ import time
 from http import HTTPStatus
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,9 +13,11 @@ from starlette.routing import Route
 from invoices.console.reading import Reading, number_of, path_number, seconds, word_of
 from invoices.invoices import browsing as invoices
 from invoices.invoices.lifecycle import Status
+from invoices.invoices.models import Invoice
 from invoices.invoices.money import display
-from invoices.mail.service import mail_key
+from invoices.mail.service import kind_of_mail, mail_key
 from invoices.payments import browsing as payments
+from ringback import DeliveryReport, Ringback
 from ringback.console import page
 
 __all__ = ["TONES", "InvoicePages"]
@@ -69,17 +72,14 @@ class InvoicePages:
 
     async def show(self, request: Request) -> Response:
         """One invoice: its money, what happened to it, its callbacks and its mails."""
-        ringback, pk = self._reading.ringback, path_number(request, "pk")
+        pk = path_number(request, "pk")
         async with self._reading.session() as session:
             invoice = await invoices.find(session, pk)
             if invoice is None:
                 raise HTTPException(HTTPStatus.NOT_FOUND)
             tries, refunds = await payments.money_of(session, pk)
             happenings = await invoices.happenings_of(session, pk)
-            owner = invoice.account_id
-            deliveries = await ringback.deliveries(session, owner=owner, key=invoice.id)
-            for revision in range(1, invoice.mail_revision + 1):
-                deliveries += await ringback.deliveries(session, owner=owner, key=mail_key(invoice, revision))
+            deliveries = await _deliveries_of(self._reading.ringback, session, invoice)
         return page(
             request,
             "invoice.html",
@@ -88,9 +88,26 @@ class InvoicePages:
             payments=tries,
             refunds=refunds,
             happenings=happenings,
-            deliveries=sorted(deliveries, key=lambda one: -one.created_at),
+            deliveries=deliveries,
             display=display,
+            kind_of_mail=kind_of_mail,
             seconds=seconds,
             tones=TONES,
             now=time.time(),
         )
+
+
+async def _deliveries_of(ringback: Ringback, session: AsyncSession, invoice: Invoice) -> list[DeliveryReport]:
+    """Its callbacks, its mails, and what waits for its due date: the planned ones first, then the newest."""
+    owner = invoice.account_id
+    found = await ringback.deliveries(session, owner=owner, key=invoice.id)
+    for revision in range(1, invoice.mail_revision + 1):
+        found += await ringback.deliveries(session, owner=owner, key=mail_key(invoice, revision))
+    for id_ in invoice.scheduled or ():
+        if scheduled := await ringback.find(session, id_):
+            found.append(scheduled[0])
+    return sorted(found, key=_last_moment, reverse=True)
+
+
+def _last_moment(one: DeliveryReport) -> float:
+    return max(one.created_at, one.finished_at or one.next_attempt_at or 0.0)

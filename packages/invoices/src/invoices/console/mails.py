@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from invoices.console.reading import Reading, number_of, word_of
 from invoices.mail.preview import Preview, preview
+from invoices.mail.service import kind_of_mail
 from invoices.pdf import PdfFailed, PdfRefused
 from ringback import DeliveryReport, Filter, State
 from ringback.console import framed, page
@@ -52,6 +53,7 @@ class MailPages:
             leaf=leaf,
             chosen={"state": state, "account": account},
             states=list(State),
+            kind_of_mail=kind_of_mail,
             to_server=self._reading.settings.smtp_url is not None,
             is_first=before is None,
             now=time.time(),

@@ -24,6 +24,19 @@ def reminder_key(invoice: Invoice, days: int) -> str:
     return f"invoice:{invoice.pk}:reminder:{days}"
 
 
+def kind_of_mail(key: str | None) -> str:
+    """What a mail with this key is, in an operator's words."""
+    *_, kind, figure = ["", "", *(key or "").rsplit(":", 2)]
+    if kind == "sent":
+        return "Invoice by mail" if figure == "1" else f"Invoice by mail, sent again ({figure})"
+    if kind != "reminder":
+        return "Mail"
+    if figure == "0":
+        return "Reminder on the due date"
+    days, side = abs(int(figure)), "before" if figure.startswith("-") else "after"
+    return f"Reminder {days} day{'' if days == 1 else 's'} {side} the due date"
+
+
 async def queue_invoice_mail(
     session: AsyncSession, ringback: Ringback, invoice: Invoice, *, seller: str = "", revision: int = 1
 ) -> None:
