@@ -28,7 +28,7 @@ test: browser ## Run the tests (ARGS="-k word" to choose)
 test-long: browser ## Run the tests that take minutes
 	@sh scripts/install_pgbouncer
 	@$(SYNC) --all-packages --group test
-	@$(PYTEST) -m long $(ARGS)
+	@$(PYTEST) -n 2 --dist worksteal -m long $(ARGS)
 
 test-oldest: ## Run the tests of the contract on the oldest FastAPI that Ringback allows
 	@$(UV) run --quiet --isolated --all-packages --group test --with "fastapi==$(OLDEST_FASTAPI)" \

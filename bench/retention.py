@@ -34,11 +34,12 @@ from ringback import Exchange, Ringback
 RESULTS = Path(__file__).parent / "results" / "retention.json"
 _TARGETS = 2000
 _AT_ONCE = 25
-_TABLES = ("ringback_deliveries", "ringback_attempts", "ringback_targets")
-_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = 'ringback_deliveries'::regclass AND attnum > 0"
+_TABLES = ("ringback_deliveries", "ringback_messages", "ringback_attempts", "ringback_targets")
+_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0"
 _NOW = "extract(epoch FROM clock_timestamp())"
 _DIFFERENT = {
     "message_id": "substr(p.message_id, 1, 26) || lpad(n::text, 10, '0') || substr(p.message_id, 37)",
+    "id": "added.id",
     "target_id": "numbered.id",
     "sequence": "numbered.sequence",
     "due_at": _NOW,
@@ -153,16 +154,24 @@ async def _produce(connection: asyncpg.Connection, rate: int, seconds: int) -> N
 
 async def _sending(connection: asyncpg.Connection) -> str:
     """Take a sequence number of each target, and add a delivery like the one that was sent by the API."""
-    await connection.execute("CREATE TEMPORARY TABLE pattern AS SELECT * FROM ringback_deliveries")
-    columns = [row[0] for row in await connection.fetch(_COLUMNS) if row[0] != "id"]
-    values = [_DIFFERENT.get(name, f'p."{name}"') for name in columns]
-    names = ", ".join(f'"{name}"' for name in columns)
+    message = await _like(connection, "ringback_messages", without="id")
+    delivery = await _like(connection, "ringback_deliveries")
     return (
         "WITH taken AS (UPDATE ringback_targets SET next_sequence = next_sequence + 1 WHERE key = ANY($1) "
         "RETURNING id, next_sequence - 1 AS sequence), "
-        "numbered AS (SELECT *, $2::bigint + row_number() OVER () AS n FROM taken) "
-        f"INSERT INTO ringback_deliveries ({names}) SELECT {', '.join(values)} FROM numbered, pattern AS p"
+        "numbered AS (SELECT *, $2::bigint + row_number() OVER () AS n FROM taken), "
+        f"added AS ({message} FROM numbered, like_ringback_messages AS p RETURNING id, target_id) "
+        f"{delivery} FROM added JOIN numbered ON numbered.id = added.target_id, like_ringback_deliveries AS p"
     )
+
+
+async def _like(connection: asyncpg.Connection, table: str, *, without: str = "") -> str:
+    """The beginning of a statement that adds rows like the one that is there."""
+    await connection.execute(f"CREATE TEMPORARY TABLE like_{table} AS SELECT * FROM {table}")
+    columns = [row[0] for row in await connection.fetch(_COLUMNS, table) if row[0] != without]
+    values = [_DIFFERENT.get(name, f'p."{name}"') for name in columns]
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"INSERT INTO {table} ({names}) SELECT {', '.join(values)}"
 
 
 @asynccontextmanager

@@ -9,12 +9,15 @@ from bench.app import make_app, owe
 _TEN_DIGITS = "substr('000000000' || n, length('000000000' || n) - 9)"
 
 # What is different in each copy, as SQL over the copy's number `n` and the number of its place `spot`.
-_COPIED_DELIVERY = {
-    "id": "{first} + n",
-    "message_id": f"substr(d.message_id, 1, 26) || {_TEN_DIGITS} || substr(d.message_id, 37)",
-    "target_id": "{first} + n",
+_COPIED = {
+    "ringback_targets": {"id": "{first} + n", "key": "d.key || '-' || n"},
+    "ringback_messages": {
+        "id": "{first} + n",
+        "message_id": f"substr(d.message_id, 1, 26) || {_TEN_DIGITS} || substr(d.message_id, 37)",
+        "target_id": "{first} + n",
+    },
+    "ringback_deliveries": {"id": "{first} + n", "target_id": "{first} + n"},
 }
-_COPIED_TARGET = {"id": "{first} + n", "key": "d.key || '-' || n"}
 _ADDRESS = "'127.' || (spot / 62500 + 1) || '.' || (spot / 250 % 250) || '.' || (spot % 250 + 1)"
 _NUMBERS = {
     "postgresql": "SELECT n, n % :places AS spot FROM generate_series(1, :count) AS n",
@@ -51,7 +54,7 @@ async def seed(
 
 
 def _copy(connection: Connection, count: int, places: int) -> None:
-    for table, changes in (("ringback_targets", _COPIED_TARGET), ("ringback_deliveries", _COPIED_DELIVERY)):
+    for table, changes in _COPIED.items():
         _copy_row(connection, table, dict(changes), count, places)
 
 

@@ -68,9 +68,11 @@ class Figures:
 
 def read_ledger(connection: Connection) -> Ledger:
     """All of the outbox."""
-    deliveries = {
-        row.message_id: row for row in connection.execute(text("SELECT * FROM ringback_deliveries"))
-    }
+    both = text(
+        "SELECT d.*, m.message_id, m.channel, m.owner, m.callback, m.url, m.body, m.idempotency_key "
+        "FROM ringback_deliveries d JOIN ringback_messages m ON m.id = d.id"
+    )
+    deliveries = {row.message_id: row for row in connection.execute(both)}
     by_number = {row.id: row.message_id for row in deliveries.values()}
     attempts: dict[str, list[Any]] = defaultdict(list)
     for row in connection.execute(text("SELECT * FROM ringback_attempts ORDER BY delivery_id, number")):

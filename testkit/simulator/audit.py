@@ -12,19 +12,21 @@ from testkit.simulator.world import Actor, World
 __all__ = ["HISTORY", "Audit", "Copy"]
 
 _DELIVERY = "id, message_id, owner, endpoint, target_id, sequence, step, due_at, lease_until"
+_VALUES = "d.id, message_id, owner, endpoint, d.target_id, sequence, step, due_at, lease_until"
+_NEW = "ringback_deliveries d JOIN ringback_messages m ON m.id = d.id WHERE d.id = new.id"
 
 # Triggers write down each step of a transaction, also those that its end no longer shows.
 HISTORY: Final = (
     """CREATE TABLE history (n INTEGER PRIMARY KEY AUTOINCREMENT, what, id, message_id, owner, endpoint,
        target_id, sequence, step, due_at, lease_until, was, is_now, attempts_was, attempts)""",
     f"""CREATE TRIGGER made AFTER INSERT ON ringback_deliveries BEGIN
-        INSERT INTO history (what, {_DELIVERY}, is_now, attempts) SELECT 'made', {_DELIVERY}, state, attempts
-        FROM ringback_deliveries WHERE id = new.id; END""",  # noqa: S608 - only names of columns
+        INSERT INTO history (what, {_DELIVERY}, is_now, attempts) SELECT 'made', {_VALUES}, state, attempts
+        FROM {_NEW}; END""",  # noqa: S608 - only names of columns
     f"""CREATE TRIGGER changed AFTER UPDATE ON ringback_deliveries
         WHEN old.state <> new.state OR old.attempts <> new.attempts BEGIN
         INSERT INTO history (what, {_DELIVERY}, was, is_now, attempts_was, attempts)
-        SELECT 'changed', {_DELIVERY}, old.state, state, old.attempts, attempts
-        FROM ringback_deliveries WHERE id = new.id; END""",  # noqa: S608 - only names of columns
+        SELECT 'changed', {_VALUES}, old.state, state, old.attempts, attempts
+        FROM {_NEW}; END""",  # noqa: S608 - only names of columns
     """CREATE TRIGGER gone AFTER DELETE ON ringback_deliveries BEGIN
        INSERT INTO history (what, id, is_now) VALUES ('gone', old.id, old.state); END""",
     """CREATE TRIGGER endpoint_made AFTER INSERT ON ringback_endpoints BEGIN

@@ -29,7 +29,8 @@ from ringback import Ringback
 TUTORIAL = {"id": "2expen51ve", "customer": "Mr. Richie Rich", "total": "9999"}
 
 FILLED = (
-    *("ringback_attempts", "ringback_deliveries", "ringback_targets", "ringback_endpoints", "ringback_keys"),
+    *("ringback_attempts", "ringback_deliveries", "ringback_messages", "ringback_targets"),
+    *("ringback_endpoints", "ringback_keys"),
     *("payment_events", "refunds", "payments", "stored_answers"),
     *("invoice_happenings", "invoice_numbers", "invoices", "api_keys"),
 )

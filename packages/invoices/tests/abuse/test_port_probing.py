@@ -19,8 +19,10 @@ from invoices.invoices import service as invoices
 from invoices.invoices.standing import Collected, lock, stand
 from ringback import Ringback
 
-ENDED = "SELECT count(*) FROM ringback_attempts a JOIN ringback_deliveries d ON d.id = a.delivery_id "
-ENDED += "WHERE d.channel <> 'mail' AND a.outcome IS NOT NULL"
+ENDED = "SELECT count(*) FROM ringback_attempts a JOIN ringback_messages m ON m.id = a.delivery_id "
+ENDED += "WHERE m.channel <> 'mail' AND a.outcome IS NOT NULL"
+
+VERDICTS = "SELECT verdict FROM ringback_deliveries JOIN ringback_messages USING (id) WHERE channel <> 'mail'"
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -101,9 +103,7 @@ async def test_t08_open_closed_filtered_and_blocked_ports_look_alike(
             await until(lambda: four_of(service))
             afterwards = {name: await seen(service, name) for name in targets}
             async with service.app.state.engine.connect() as connection:
-                rows = await connection.execute(
-                    text("SELECT verdict FROM ringback_deliveries WHERE channel <> 'mail'")
-                )
+                rows = await connection.execute(text(VERDICTS))
                 assert len({row.verdict for row in rows}) == 4  # operators are told
     same = {"state": "pending", "status_code": None, "verdict": "no usable answer so far"}
     for delivery in (*under_way.values(), *afterwards.values()):

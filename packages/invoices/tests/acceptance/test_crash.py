@@ -53,7 +53,10 @@ async def _until_state(process: Any, state: str) -> None:
     Pending: nobody listened, and no attempt is under way. A lease would otherwise have to run out first.
     """
     engine = create_async_engine(process.variables["INVOICES_DATABASE_URL"])
-    tried = text("SELECT state FROM ringback_deliveries WHERE channel <> 'mail' AND attempts > 0")
+    tried = text(
+        "SELECT state FROM ringback_deliveries JOIN ringback_messages USING (id) "
+        "WHERE channel <> 'mail' AND attempts > 0"
+    )
     async with asyncio.timeout(SECONDS):
         found = None
         while found != state:

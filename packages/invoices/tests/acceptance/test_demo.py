@@ -89,7 +89,10 @@ async def test_the_story_on_postgresql_leaves_rows_and_mail(postgresql_url: str,
         ("2expen51ve-again", "paid"),
         ("2expen51ve-by-mistake", "void"),
     ]
-    called_back = "SELECT count(*) FROM ringback_deliveries WHERE channel = 'http' AND attempts > 0"
+    called_back = (
+        "SELECT count(*) FROM ringback_deliveries JOIN ringback_messages USING (id) "
+        "WHERE channel = 'http' AND attempts > 0"
+    )
     assert await rows(postgresql_url, called_back) == [(3,)]
     assert list((tmp_path / "work").iterdir()) == []
 

@@ -21,8 +21,9 @@ def _in(days: int) -> str:
 async def _waiting(shop: Shop, invoice: dict[str, Any]) -> list[tuple[str, str]]:
     """What is held back for an invoice, by its key's end, in the order of its days."""
     rows = await shop.rows(
-        "SELECT d.idempotency_key AS key, d.state FROM ringback_deliveries d JOIN invoices i "
-        "ON d.idempotency_key LIKE 'invoice:' || i.pk || ':%' WHERE i.id = :id ORDER BY d.due_at",
+        "SELECT m.idempotency_key AS key, d.state FROM ringback_deliveries d JOIN ringback_messages m "
+        "ON m.id = d.id JOIN invoices i ON m.idempotency_key LIKE 'invoice:' || i.pk || ':%' "
+        "WHERE i.id = :id ORDER BY d.due_at",
         id=invoice["id"],
     )
     named = [(row["key"].split(":", 2)[2], row["state"]) for row in rows]

@@ -10,7 +10,10 @@ from invoices.invoices import service as invoices
 from invoices.invoices.standing import Collected, lock, stand
 
 CALLBACK = "https://www.external.org/events"
-CALLBACKS = "SELECT url, body, state FROM ringback_deliveries WHERE channel <> 'mail'"
+CALLBACKS = (
+    "SELECT url, body, state FROM ringback_deliveries JOIN ringback_messages USING (id) "
+    "WHERE channel <> 'mail'"
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -90,7 +93,7 @@ async def test_a_paid_invoice_cannot_be_voided(service: Any) -> None:
     assert "an invoice that is paid cannot be voided" in refusal.json()["detail"]
 
 
-@pytest.mark.parametrize("table", ["ringback_targets", "ringback_deliveries"])
+@pytest.mark.parametrize("table", ["ringback_targets", "ringback_messages", "ringback_deliveries"])
 async def test_what_cannot_be_owed_is_not_received_either(service: Any, table: str) -> None:
     await rename(service, table, "hidden")
     try:

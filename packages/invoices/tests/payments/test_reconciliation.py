@@ -27,7 +27,8 @@ async def _deaf(request: Request) -> Response | None:
 async def _looks(shop: Shop, invoice: dict[str, Any]) -> list[dict[str, Any]]:
     (payment, *_) = await shop.payments(invoice)
     return await shop.rows(
-        "SELECT state, verdict, due_at - created_at AS delay FROM ringback_deliveries "
+        "SELECT state, verdict, due_at - created_at AS delay "
+        "FROM ringback_deliveries JOIN ringback_messages USING (id) "
         "WHERE idempotency_key LIKE :key ORDER BY id",
         key=f"payment:{payment['reference']}:%",
     )

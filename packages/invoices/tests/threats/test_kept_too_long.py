@@ -33,7 +33,7 @@ async def test_t39_after_its_time_a_customer_is_named_by_the_invoice_alone(start
         kept = {"Idempotency-Key": "once"}
         sent = await service.send(invoice, callback_url="https://www.external.org/", headers=kept)
         assert sent.status_code == 200
-        assert await places(service) == {"invoices", "ringback_deliveries"}  # the mail that is owed
+        assert await places(service) == {"invoices", "ringback_messages"}  # the mail that is owed
         ringback = service.app.state.ringback
         async with service.app.state.engine.begin() as connection:
             await connection.execute(text(ENDED), {"age": MONTH})
@@ -60,4 +60,4 @@ async def test_t39_what_is_owed_is_never_too_old(start_service: Any) -> None:
             await connection.execute(text("UPDATE ringback_deliveries SET created_at = 0, due_at = 0"))
             prune = service.app.state.ringback._store.operations.prune
             assert await connection.run_sync(lambda sync: prune(sync, age=1.0)) == 0
-        assert "ringback_deliveries" in await places(service)
+        assert "ringback_messages" in await places(service)

@@ -118,7 +118,7 @@ class Office:
         values: dict[str, Any] = {"delay": 300.0, "duration": 0.25, "verdict": "as told"} | result
 
         def work(connection: Connection) -> None:
-            query = text("SELECT id FROM ringback_deliveries WHERE message_id = :id")
+            query = text("SELECT id FROM ringback_messages WHERE message_id = :id")
             row = connection.execute(query, {"id": id_}).scalar_one()
             [one] = store.claims.claim(connection, [row], worker="w:1:abc", lease=60)
             if state is not None:
@@ -133,7 +133,8 @@ class Office:
         return id_
 
     async def state(self, id_: str) -> str:
-        query = text("SELECT state FROM ringback_deliveries WHERE message_id = :id")
+        both = "ringback_deliveries JOIN ringback_messages USING (id)"
+        query = text(f"SELECT state FROM {both} WHERE message_id = :id")
         return await self.do(lambda connection: str(connection.execute(query, {"id": id_}).scalar_one()))
 
     async def everything(self) -> list[Any]:

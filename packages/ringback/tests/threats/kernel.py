@@ -43,7 +43,7 @@ INSIDE = """
     2002:a9fe:a9fe::1 ::7f00:1 ::a9fe:a9fe
 """
 SAID = (
-    "SELECT d.callback, a.verdict FROM ringback_attempts a JOIN ringback_deliveries d ON d.id = a.delivery_id"
+    "SELECT m.callback, a.verdict FROM ringback_attempts a JOIN ringback_messages m ON m.id = a.delivery_id"
 )
 ETHERNET, IPV4, IPV6, TCP, UDP, SYN, ACK = 14, 0x0800, 0x86DD, 6, 17, 0x02, 0x10
 

@@ -10,20 +10,28 @@ from sqlalchemy import Connection, Select, case, func, null, select
 from ringback._channels import HTTP
 from ringback._store import reports
 from ringback._store.reports import AttemptReport, DeliveryReport
-from ringback._store.tables import OPEN_STATES, deliveries, endpoints, in_state, targets
+from ringback._store.tables import (
+    OPEN_STATES,
+    deliveries,
+    endpoints,
+    in_state,
+    messages,
+    targets,
+    with_messages,
+)
 from ringback._types import State
 
 LOOK_BACK: Final = 2000
 """How many of the newest deliveries tell how endpoints do."""
 SHOWN_ENDS: Final = 30
 
-_d = deliveries.c
+_d, _m = deliveries.c, messages.c
 REPORT = (
-    _d.message_id, _d.owner, func.coalesce(targets.c.key, _d.idempotency_key), _d.channel, _d.callback,
-    _d.destination, _d.url, _d.state, _d.attempts, _d.status_code, _d.verdict, _d.breach, _d.created_at,
-    case((in_state(_d.state, State.PENDING), _d.due_at), else_=null()), _d.finished_at, _d.note,
+    _m.message_id, _m.owner, func.coalesce(targets.c.key, _m.idempotency_key), _m.channel, _m.callback,
+    _d.destination, _m.url, _d.state, _d.attempts, _d.status_code, _d.verdict, _d.breach, _d.created_at,
+    case((in_state(_d.state, State.PENDING), _d.due_at), else_=null()), _d.finished_at, _m.note,
 )  # fmt: skip
-WITH_TARGETS = deliveries.join(targets, _d.target_id == targets.c.id, isouter=True)
+WITH_TARGETS = with_messages.join(targets, _m.target_id == targets.c.id, isouter=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,8 @@ def count_up_to(connection: Connection, states: Sequence[State], limit: int) -> 
 
 def open_dossier(connection: Connection, message_id: str) -> Dossier | None:
     """One delivery with its request and its attempts, by the id that receivers see."""
-    columns = (_d.operation, _d.endpoint, _d.method, _d.headers, _d.body, _d.target_id, _d.sequence)
-    statement = select(*REPORT, *columns).select_from(WITH_TARGETS).where(_d.message_id == message_id)
+    columns = (_m.operation, _m.endpoint, _m.method, _m.headers, _m.body, _d.target_id, _d.sequence)
+    statement = select(*REPORT, *columns).select_from(WITH_TARGETS).where(_m.message_id == message_id)
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
@@ -94,12 +102,12 @@ def open_dossier(connection: Connection, message_id: str) -> Dossier | None:
 
 def is_delivery(connection: Connection, message_id: str) -> bool:
     """Whether there is a delivery with this id."""
-    return connection.execute(select(_d.id).where(_d.message_id == message_id)).first() is not None
+    return connection.execute(select(_m.id).where(_m.message_id == message_id)).first() is not None
 
 
 def list_endpoints(connection: Connection) -> list[EndpointReport]:
     """The endpoints that the newest callbacks went to, and all that have failed or are disabled."""
-    newest = select(_d.message_id, _d.owner, _d.endpoint, _d.state, _d.channel)
+    newest = select(_m.message_id, _m.owner, _m.endpoint, _d.state, _m.channel).select_from(with_messages)
     went: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
     for delivery in connection.execute(newest.order_by(_d.id.desc()).limit(LOOK_BACK)):
         if delivery.channel == HTTP:
@@ -115,7 +123,7 @@ def find_endpoint(connection: Connection, reference: str) -> EndpointReport | No
     if reference.isdecimal():
         named = select(e.owner, e.url, null().label("message_id")).where(e.id == int(reference))
     else:
-        named = select(_d.owner, _d.endpoint, _d.message_id).where(_d.message_id == reference)
+        named = select(_m.owner, _m.endpoint, _m.message_id).where(_m.message_id == reference)
     found = connection.execute(named).one_or_none()
     if found is None:
         return None
@@ -127,8 +135,8 @@ def find_endpoint(connection: Connection, reference: str) -> EndpointReport | No
 
 def count_open(connection: Connection, owner: str, endpoint: str, *, limit: int) -> int:
     """How many deliveries are still owed to an endpoint, counted no further than to `limit`."""
-    owed = select(_d.id).where(_d.owner == owner, _d.endpoint == endpoint, in_state(_d.state, *OPEN_STATES))
-    return _count(connection, owed, limit)
+    owed = select(_d.id).select_from(with_messages).where(_m.owner == owner, _m.endpoint == endpoint)
+    return _count(connection, owed.where(in_state(_d.state, *OPEN_STATES)), limit)
 
 
 def _count(connection: Connection, rows: Select[Any], limit: int) -> int:
@@ -138,7 +146,8 @@ def _count(connection: Connection, rows: Select[Any], limit: int) -> int:
 
 def _predecessor(connection: Connection, target_id: int | None, sequence: int | None) -> str | None:
     statement = (
-        select(_d.message_id)
+        select(_m.message_id)
+        .select_from(with_messages)
         .where(_d.target_id == target_id, _d.sequence < sequence, _d.finished_at.is_(None))
         .order_by(_d.sequence.desc())
         .limit(1)

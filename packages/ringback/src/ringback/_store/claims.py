@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from ringback._store.dialect import Dialect
 from ringback._store.header_fields import FieldsText, HeaderFields
-from ringback._store.tables import attempts, deliveries, endpoints, in_state
+from ringback._store.tables import attempts, deliveries, endpoints, in_state, messages, with_messages
 from ringback._types import State
 
 
@@ -71,13 +71,17 @@ class Claimed(NamedTuple):
 _APART: Final = 10.0
 
 
-_d = deliveries.c
-_fields = cast(_d.headers, FieldsText()).label("headers")
-_CLAIMED = (
-    _d.id, _d.message_id, _d.channel, _d.owner, _d.destination, _d.endpoint, _d.operation, _d.callback,
-    _d.contract, _d.method, _d.url, _fields, _d.body, _d.idempotency_key, _d.attempts, _d.step,
-    _d.created_at,
-)  # fmt: skip
+_m = messages.c
+_fields = cast(_m.headers, FieldsText()).label("headers")
+
+
+def _claimed(d: Any) -> tuple[Any, ...]:
+    """The columns of `Claimed`, those that change from `d`."""
+    return (
+        d.id, _m.message_id, _m.channel, _m.owner, d.destination, _m.endpoint, _m.operation, _m.callback,
+        _m.contract, _m.method, _m.url, _fields, _m.body, _m.idempotency_key, d.attempts, d.step,
+        d.created_at,
+    )  # fmt: skip
 
 
 class ClaimStore:
@@ -91,7 +95,7 @@ class ClaimStore:
         self._destinations = self._destination_statement()
         self._candidates = self._candidate_statement()
         self._lock, self._wait, self._postpone = self._waiting_statements()
-        self._claim, self._begin = self._claim_statements()
+        self._claim = self._claim_statements()
         self._unclaim, self._unbegin = self._release_statements()
 
     def lapse(self, connection: Connection, *, quarantine_after: int, limit: int = 500) -> list[int]:
@@ -137,10 +141,10 @@ class ClaimStore:
     ) -> list[Claimed]:
         """Take these deliveries for one attempt each, with the attempt's row, for `lease` seconds."""
         figures = {"ids": self._dialect.ids(ids), "lease": lease, "worker": worker}
-        rows = connection.execute(self._claim, figures).all()
-        if self._begin is not None:
-            connection.execute(self._begin, figures)
-        return [Claimed(*row) for row in rows]
+        *first, last = self._claim
+        for statement in first:
+            connection.execute(statement, figures)
+        return [Claimed(*row) for row in connection.execute(last, figures)]
 
     def release(self, connection: Connection, claimed: Sequence[Claimed]) -> None:
         """Give back deliveries of which no byte has left; it is as if they had not been claimed."""
@@ -240,15 +244,16 @@ class ClaimStore:
         )
         e = endpoints.c
         troubled = or_(e.disabled_at.is_not(None), e.failures > 0)
-        known = and_(e.owner == d.c.owner, e.url == d.c.endpoint, troubled)
+        known = and_(e.owner == _m.owner, e.url == _m.endpoint, troubled)
+        source = source.join(messages, _m.id == d.c.id).outerjoin(endpoints, known)
         return select(
             d.c.id,
-            d.c.channel,
+            _m.channel,
             d.c.destination,
             case((d.c.sequence > 1, predecessor.scalar_subquery())).label("predecessor"),
             e.disabled_at.is_not(None).label("disabled"),
             (func.coalesce(e.failures, 0) > 0).label("failing"),
-        ).select_from(source.outerjoin(endpoints, known))
+        ).select_from(source)
 
     def _waiting_statements(self) -> tuple[Any, Any, Any]:
         d = deliveries.c
@@ -258,8 +263,8 @@ class ClaimStore:
         postpone = update(deliveries).where(mine).values(due_at=self._dialect.now() + 1.0)
         return lock, wait, postpone
 
-    def _claim_statements(self) -> tuple[Any, Any]:
-        """What takes deliveries and begins their attempts; PostgreSQL can say both in one statement."""
+    def _claim_statements(self) -> tuple[Any, ...]:
+        """What takes deliveries, begins their attempts and reads them; PostgreSQL can say it in one."""
         d, now = deliveries.c, self._dialect.now()
         worker = bindparam("worker", type_=attempts.c.worker.type)
         mine = self._dialect.among(d.id, "ids")
@@ -273,11 +278,12 @@ class ClaimStore:
         columns = ["delivery_id", "number", "trigger", "worker", "started_at"]
         if self._dialect.is_sqlite:
             begun = begin.from_select(columns, select(d.id, d.attempts, d.trigger, worker, now).where(mine))
-            return take.returning(*_CLAIMED), begun
-        taken = take.returning(*_CLAIMED, d.trigger).cte("taken")
+            return take, begun, select(*_claimed(d)).select_from(with_messages).where(mine)
+        taken = take.returning(d.id, d.destination, d.attempts, d.step, d.trigger, d.created_at).cte("taken")
         t = taken.c
         begun = begin.from_select(columns, select(t.id, t.attempts, t.trigger, worker, now))
-        return select(*(t[column.name] for column in _CLAIMED)).add_cte(begun.cte("begun")), None
+        given = select(*_claimed(t)).select_from(taken.join(messages, _m.id == t.id))
+        return (given.add_cte(begun.cte("begun")),)
 
     def _release_statements(self) -> tuple[Any, Any]:
         d, a = deliveries.c, attempts.c

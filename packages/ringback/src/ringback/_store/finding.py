@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 
 from ringback._store.browsing import REPORT, WITH_TARGETS
 from ringback._store.reports import DeliveryReport, Filter
-from ringback._store.tables import contracts, deliveries, targets
+from ringback._store.tables import contracts, deliveries, messages, targets
 
 __all__ = ["Count", "Found", "Leaf", "Patience", "browse", "count", "find"]
 
@@ -22,7 +22,7 @@ _SECONDS: Final = 0.8
 _OWNERS: Final = 20_000
 _TARGETS: Final = 200
 
-_d = deliveries.c
+_d, _m = deliveries.c, messages.c
 
 
 class Patience:
@@ -110,7 +110,7 @@ def count(connection: Connection, wanted: Filter, *, up_to: int, patience: Patie
     first, last = _ends(connection)
     statement = matching.apply(select(_d.id).select_from(WITH_TARGETS))
     for since, until in _downwards(last, first):
-        rows = statement.where(_d.id >= since, _d.id <= until).limit(up_to - number).subquery()
+        rows = _within(statement, since, until).limit(up_to - number).subquery()
         number += int(connection.execute(select(func.count()).select_from(rows)).scalar_one())
         if number >= up_to or patience.is_over:
             return Count(number, number >= up_to or since > first)
@@ -173,7 +173,12 @@ def _downwards(last: int, first: int) -> Iterator[tuple[int, int]]:
 
 
 def _between(connection: Connection, statement: Select[Any], since: int, until: int, limit: int) -> list[Any]:
-    return list(connection.execute(statement.where(_d.id >= since, _d.id <= until).limit(limit)).all())
+    return list(connection.execute(_within(statement, since, until).limit(limit)).all())
+
+
+def _within(statement: Select[Any], since: int, until: int) -> Select[Any]:
+    """Rows of a span. Both tables are told, for no database concludes it from the equality of the ids."""
+    return statement.where(*(bound for id_ in (_d.id, _m.id) for bound in (id_ >= since, id_ <= until)))
 
 
 def _reports(rows: list[Any]) -> list[DeliveryReport]:

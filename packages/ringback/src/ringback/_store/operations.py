@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Float, Integer, bindparam, func, null, select, update
 
 from ringback._store.dialect import Dialect
-from ringback._store.tables import attempts, deliveries, endpoints, in_state
+from ringback._store.tables import attempts, deliveries, endpoints, in_state, messages
 from ringback._types import State
 
 ENDED_STATES: Final = (State.DELIVERED, State.DEAD, State.CANCELLED)
@@ -26,7 +26,8 @@ class OperationStore:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         d, now = deliveries.c, dialect.now()
-        this = d.message_id == bindparam("p_id")
+        named = select(messages.c.id).where(messages.c.message_id == bindparam("p_id"))
+        this = d.id == named.scalar_subquery()
         self._cancel = (
             update(deliveries)
             .where(this, in_state(d.state, State.PENDING, State.WAITING))
@@ -51,8 +52,12 @@ class OperationStore:
             .limit(bindparam("limit", type_=Integer()))
         )
         self._count_old = select(func.count()).where(d.finished_at < now - bindparam("age", type_=Float()))
-        self._prune_attempts = attempts.delete().where(dialect.among(attempts.c.delivery_id, "ids"))
-        self._prune = deliveries.delete().where(dialect.among(d.id, "ids"), d.finished_at.is_not(None))
+        still_old = dialect.among(d.id, "ids"), d.finished_at.is_not(None)
+        self._prune = deliveries.delete().where(*still_old).returning(d.id)
+        self._prune_rest = (
+            attempts.delete().where(dialect.among(attempts.c.delivery_id, "ids")),
+            messages.delete().where(dialect.among(messages.c.id, "ids")),
+        )
 
     def cancel(self, connection: Connection, message_id: str) -> bool:
         """End a delivery that no attempt is under way for; False when it cannot be cancelled any more."""
@@ -98,9 +103,10 @@ class OperationStore:
         """Delete up to `limit` deliveries that ended more than `age` seconds ago; returns how many."""
         ids = list(connection.execute(self._old, {"age": age, "limit": limit}).scalars())
         if ids:
-            packed = self._dialect.ids(ids)
-            connection.execute(self._prune_attempts, {"ids": packed})
-            connection.execute(self._prune, {"ids": packed})
+            # Without those that somebody replays at this moment.
+            gone = connection.execute(self._prune, {"ids": self._dialect.ids(ids)}).scalars().all()
+            for statement in self._prune_rest:
+                connection.execute(statement, {"ids": self._dialect.ids(gone)})
         return len(ids)
 
     def _replay_statement(self) -> Any:

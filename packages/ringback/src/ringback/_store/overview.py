@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Float, and_, bindparam, func, literal, select
 
-from ringback._store.tables import attempts, deliveries, endpoints, in_state
+from ringback._store.tables import attempts, deliveries, endpoints, in_state, messages, with_messages
 from ringback._types import State
 
 __all__ = ["COUNTED_UP_TO", "Backlog", "Ended", "Pulse", "Sample", "Trouble"]
@@ -100,8 +100,9 @@ def pulse(connection: Connection) -> Pulse:
 
 def standing_of(connection: Connection, message_ids: Sequence[str]) -> dict[str, str]:
     """What changes with everything that happens to these deliveries."""
-    columns = (_d.message_id, _d.state, _d.attempts, _d.due_at)
-    rows = connection.execute(select(*columns).where(_d.message_id.in_(message_ids)))
+    columns = (messages.c.message_id, _d.state, _d.attempts, _d.due_at)
+    these = messages.c.message_id.in_(message_ids)
+    rows = connection.execute(select(*columns).select_from(with_messages).where(these))
     return {row.message_id: f"{row.state} {row.attempts} {row.due_at}" for row in rows}
 
 

@@ -7,7 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, Select, func, or_, select
 
 from ringback._channels import HTTP
-from ringback._store.tables import OPEN_STATES, attempts, deliveries, endpoints, in_state, keys, targets
+from ringback._store.tables import (
+    OPEN_STATES,
+    attempts,
+    deliveries,
+    endpoints,
+    in_state,
+    keys,
+    messages,
+    targets,
+    with_messages,
+)
 from ringback._types import State
 
 
@@ -104,15 +114,15 @@ class Filter:
     targets: tuple[int, ...] | None = None
 
     def apply(self, statement: Select[Any]) -> Select[Any]:
-        """Narrow a statement that joins deliveries and their targets."""
-        d = deliveries.c
-        for column, value in ((d.owner, self.owner), (d.channel, self.channel), (d.endpoint, self.endpoint)):
+        """Narrow a statement that joins deliveries, their messages and their targets."""
+        d, m = deliveries.c, messages.c
+        for column, value in ((m.owner, self.owner), (m.channel, self.channel), (m.endpoint, self.endpoint)):
             if value is not None:
                 statement = statement.where(column == value)
         if self.key is not None:
-            statement = statement.where(or_(targets.c.key == self.key, d.idempotency_key == self.key))
+            statement = statement.where(or_(targets.c.key == self.key, m.idempotency_key == self.key))
         if self.targets is not None:
-            statement = statement.where(d.target_id.in_(self.targets))
+            statement = statement.where(m.target_id.in_(self.targets))
         if self.destination is not None:
             is_whole = "://" in self.destination and " " in self.destination
             part = d.destination.contains(self.destination.lower(), autoescape=True)
@@ -152,14 +162,14 @@ def count_deliveries(connection: Connection, wanted: Filter) -> int:
 def list_ids(connection: Connection, wanted: Filter, *, after: int, limit: int) -> list[tuple[int, str]]:
     """Row id and message id of deliveries that match, the oldest first, from row id `after` on."""
     d = deliveries.c
-    statement = select(d.id, d.message_id).select_from(_with_targets()).where(d.id > after)
+    statement = select(d.id, messages.c.message_id).select_from(_with_targets()).where(d.id > after)
     statement = wanted.apply(statement).order_by(d.id).limit(limit)
     return [(row[0], row[1]) for row in connection.execute(statement)]
 
 
 def find_delivery(connection: Connection, message_id: str) -> tuple[DeliveryReport, bytes] | None:
     """One delivery and its frozen body, by the id that receivers see."""
-    statement = _reports().add_columns(deliveries.c.body).where(deliveries.c.message_id == message_id)
+    statement = _reports().add_columns(messages.c.body).where(messages.c.message_id == message_id)
     row = connection.execute(statement).one_or_none()
     return None if row is None else (_report(row._mapping), bytes(row.body))
 
@@ -170,8 +180,8 @@ def list_attempts(connection: Connection, message_id: str) -> list[AttemptReport
     names = AttemptReport.__dataclass_fields__
     statement = (
         select(*(a[name] for name in names))
-        .join(deliveries, deliveries.c.id == a.delivery_id)
-        .where(deliveries.c.message_id == message_id)
+        .join(messages, messages.c.id == a.delivery_id)
+        .where(messages.c.message_id == message_id)
         .order_by(a.number)
     )
     return [AttemptReport(*row) for row in connection.execute(statement)]
@@ -185,8 +195,9 @@ def count_states(connection: Connection) -> dict[str, int]:
 
 def list_open_urls(connection: Connection, *, limit: int) -> list[tuple[str, str]]:
     """Where callbacks go that have not ended: owners and URLs, each pair once."""
-    d = deliveries.c
-    statement = select(d.owner, d.url).where(d.channel == HTTP, in_state(d.state, *OPEN_STATES)).distinct()
+    m = messages.c
+    is_open = in_state(deliveries.c.state, *OPEN_STATES)
+    statement = select(m.owner, m.url).select_from(with_messages).where(m.channel == HTTP, is_open).distinct()
     return [(owner, url) for owner, url in connection.execute(statement.limit(limit))]
 
 
@@ -238,15 +249,15 @@ def _keys() -> Select[Any]:
 
 
 def _with_targets() -> FromClause:
-    return deliveries.join(targets, deliveries.c.target_id == targets.c.id, isouter=True)
+    return with_messages.join(targets, messages.c.target_id == targets.c.id, isouter=True)
 
 
 def _reports() -> Select[Any]:
-    d = deliveries.c
+    d, m = deliveries.c, messages.c
     return select(
-        d.message_id, d.owner, targets.c.key, d.idempotency_key, d.channel, d.callback, d.destination, d.url,
+        m.message_id, m.owner, targets.c.key, m.idempotency_key, m.channel, m.callback, d.destination, m.url,
         d.state, d.attempts, d.status_code, d.verdict, d.breach, d.created_at, d.due_at, d.finished_at,
-        d.note,
+        m.note,
     ).select_from(_with_targets())  # fmt: skip
 
 

@@ -50,20 +50,17 @@ targets = Table(
     UniqueConstraint("owner", "operation", "key"),
 )
 
-deliveries = Table(
-    "ringback_deliveries",
+# What is delivered, as it was frozen when it was made. Nothing of it changes, and it is read once an attempt.
+messages = Table(
+    "ringback_messages",
     metadata,
     Column("id", _Id, primary_key=True),
     Column("message_id", String(64), nullable=False, unique=True),
     Column("channel", String(32), nullable=False),
     Column("owner", String(255), nullable=False),
-    # What deliveries queue for side by side: scheme, host, port and owner, or the channel's own word.
-    Column("destination", String(600), nullable=False),
     # What is disabled and enabled as one: the base URL as it was given.
     Column("endpoint", String(2083), nullable=False),
     Column("target_id", BigInteger),
-    # The place among the target's deliveries; null where order does not matter.
-    Column("sequence", Integer),
     Column("operation", String(255)),
     Column("callback", String(255)),
     # The fingerprint of what the receiver was promised.
@@ -75,6 +72,20 @@ deliveries = Table(
     Column("headers", JSON, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("idempotency_key", String(255)),
+    sqlite_autoincrement=True,
+)
+
+# How it stands. Each attempt writes such a row twice, so it is narrow, and few indexes know it.
+deliveries = Table(
+    "ringback_deliveries",
+    metadata,
+    # The message's.
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    # What deliveries queue for side by side: scheme, host, port and owner, or the channel's own word.
+    Column("destination", String(600), nullable=False),
+    # The message's target once more, and the place among its deliveries; null where order does not matter.
+    Column("target_id", BigInteger),
+    Column("sequence", Integer),
     Column("state", String(9), nullable=False),
     Column("due_at", Float, nullable=False),
     Column("lease_until", Float),
@@ -90,7 +101,6 @@ deliveries = Table(
     Column("breach", Text),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
-    sqlite_autoincrement=True,
 )
 
 attempts = Table(
@@ -155,6 +165,9 @@ contracts = Table(
 )
 
 
+# Every delivery with what it delivers.
+with_messages: Final = deliveries.join(messages, deliveries.c.id == messages.c.id)
+
 OPEN_STATES: Final = (State.PENDING, State.WAITING, State.SENDING)
 
 
@@ -181,19 +194,20 @@ _partial(
 _partial("ix_ringback_deliveries_finished", _d.finished_at, where="finished_at IS NOT NULL")
 # Usually empty: what asks for the next one behind a delivery that has ended finds nothing at once.
 _partial("ix_ringback_deliveries_waiting", _d.target_id, _d.sequence, where="state = 'waiting'")
-Index("ix_ringback_deliveries_target", _d.target_id)
+_m = messages.c
+Index("ix_ringback_messages_target", _m.target_id)
 _partial(
-    "uq_ringback_deliveries_target_key",
-    _d.target_id,
-    _d.idempotency_key,
+    "uq_ringback_messages_target_key",
+    _m.target_id,
+    _m.idempotency_key,
     where="idempotency_key IS NOT NULL AND target_id IS NOT NULL",
     unique=True,
 )
 _partial(
-    "uq_ringback_deliveries_channel_key",
-    _d.owner,
-    _d.channel,
-    _d.idempotency_key,
+    "uq_ringback_messages_channel_key",
+    _m.owner,
+    _m.channel,
+    _m.idempotency_key,
     where="idempotency_key IS NOT NULL AND target_id IS NULL",
     unique=True,
 )

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, literal, select, update
+from sqlalchemy import Connection, bindparam, insert, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ringback._store.dialect import Dialect
-from ringback._store.tables import deliveries, targets
+from ringback._store.tables import deliveries, messages, targets
 from ringback._types import State
 
 
@@ -58,33 +58,39 @@ class TargetStore:
             .values(urls=bindparam("new_urls", type_=t.urls.type))
         )
         self._operations = select(t.operation, t.urls).where(mine[0], mine[2])
-        self._add_delivery = self._delivery_insert(dialect)
+        self._add_message, self._add_delivery = self._delivery_inserts(dialect)
         self._existing = self._existing_select()
 
     @staticmethod
     def _existing_select() -> Any:
-        d = deliveries.c
-        return select(d.id, d.message_id, d.state).where(
-            d.idempotency_key == bindparam("p_key"),
-            d.channel == bindparam("p_channel"),
-            d.owner == bindparam("p_owner"),
-            d.target_id.is_not_distinct_from(bindparam("p_target_id", type_=d.target_id.type)),
+        m = messages.c
+        return select(m.message_id).where(
+            m.idempotency_key == bindparam("p_key"),
+            m.channel == bindparam("p_channel"),
+            m.owner == bindparam("p_owner"),
+            m.target_id.is_not_distinct_from(bindparam("p_target_id", type_=m.target_id.type)),
         )
 
     @staticmethod
-    def _delivery_insert(dialect: Dialect) -> Any:
-        d = deliveries.c
-        given = [
-            d.message_id, d.channel, d.owner, d.destination, d.endpoint, d.target_id, d.sequence,
-            d.operation, d.callback, d.contract, d.note, d.method, d.url, d.headers, d.body,
-            d.idempotency_key,
-        ]  # fmt: skip
-        now = dialect.now()
-        delay = bindparam("delay", type_=d.due_at.type)
-        values: dict[str, Any] = {c.name: bindparam(c.name, type_=c.type) for c in given}
-        values["note"] = bindparam("note", None, type_=d.note.type)
-        values |= {"state": literal(State.PENDING.value), "due_at": now + delay, "created_at": now}
-        return dialect.insert(deliveries).values(values).on_conflict_do_nothing().returning(d.id)
+    def _delivery_inserts(dialect: Dialect) -> tuple[Any, Any]:
+        """What stores a message and its delivery; PostgreSQL can say both in one statement."""
+        m, d, now = messages.c, deliveries.c, dialect.now()
+        given = {c.name: bindparam(c.name, type_=c.type) for c in m if c.name not in ("id", "note")}
+        given["note"] = bindparam("note", None, type_=m.note.type)
+        message = dialect.insert(messages).values(given).on_conflict_do_nothing().returning(m.id)
+        columns = [d.destination, d.target_id, d.sequence, d.state, d.due_at, d.created_at]
+        values = [
+            *(bindparam(c.name, type_=c.type) for c in columns[:3]),
+            literal(State.PENDING.value),
+            now + bindparam("delay", type_=d.due_at.type),
+            now,
+        ]
+        if dialect.is_sqlite:
+            named = dict(zip(columns, values, strict=True))
+            return message, insert(deliveries).values({d.id: bindparam("id", type_=d.id.type), **named})
+        added = message.cte("added")
+        delivery = insert(deliveries).from_select([d.id, *columns], select(added.c.id, *values))
+        return delivery.returning(d.id), None
 
     def add(
         self, connection: Connection, owner: str, operation: str, key: str, urls: Mapping[str, Any]
@@ -118,7 +124,11 @@ class TargetStore:
 
     def add_delivery(self, connection: Connection, values: Mapping[str, Any]) -> int | None:
         """Store one delivery; None when its idempotency key is taken."""
-        return connection.execute(self._add_delivery, dict(values)).scalar_one_or_none()
+        id_ = connection.execute(self._add_message, dict(values)).scalar_one_or_none()
+        if id_ is not None and self._add_delivery is not None:
+            named = {name: values[name] for name in ("destination", "target_id", "sequence", "delay")}
+            connection.execute(self._add_delivery, {"id": id_, **named})
+        return id_
 
     def existing_message_id(self, connection: Connection, values: Mapping[str, Any]) -> str:
         """The id of the delivery that holds this idempotency key."""

@@ -1,4 +1,4 @@
-"""The outbox: targets, deliveries, attempts, endpoints, keys."""
+"""The outbox: targets, messages, deliveries, attempts, endpoints, keys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,23 +36,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "ringback_deliveries",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("message_id", sa.String(length=64), nullable=False),
-        sa.Column("channel", sa.String(length=32), nullable=False),
-        sa.Column("owner", sa.String(length=255), nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
         sa.Column("destination", sa.String(length=600), nullable=False),
-        sa.Column("endpoint", sa.String(length=2083), nullable=False),
         sa.Column("target_id", sa.BigInteger(), nullable=True),
         sa.Column("sequence", sa.Integer(), nullable=True),
-        sa.Column("operation", sa.String(length=255), nullable=True),
-        sa.Column("callback", sa.String(length=255), nullable=True),
-        sa.Column("contract", sa.String(length=64), nullable=True),
-        sa.Column("note", sa.Text(), nullable=True),
-        sa.Column("method", sa.String(length=16), nullable=False),
-        sa.Column("url", sa.String(length=2083), nullable=False),
-        sa.Column("headers", sa.JSON(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("idempotency_key", sa.String(length=255), nullable=True),
         sa.Column("state", sa.String(length=9), nullable=False),
         sa.Column("due_at", sa.Float(), nullable=False),
         sa.Column("lease_until", sa.Float(), nullable=True),
@@ -66,8 +58,6 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("finished_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ringback_deliveries")),
-        sa.UniqueConstraint("message_id", name=op.f("uq_ringback_deliveries_message_id")),
-        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_ringback_deliveries_due",
@@ -101,7 +91,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("sequence IS NOT NULL AND finished_at IS NULL"),
         postgresql_where=sa.text("sequence IS NOT NULL AND finished_at IS NULL"),
     )
-    op.create_index("ix_ringback_deliveries_target", "ringback_deliveries", ["target_id"], unique=False)
     op.create_index(
         "ix_ringback_deliveries_waiting",
         "ringback_deliveries",
@@ -109,22 +98,6 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),
-    )
-    op.create_index(
-        "uq_ringback_deliveries_channel_key",
-        "ringback_deliveries",
-        ["owner", "channel", "idempotency_key"],
-        unique=True,
-        sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
-        postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
-    )
-    op.create_index(
-        "uq_ringback_deliveries_target_key",
-        "ringback_deliveries",
-        ["target_id", "idempotency_key"],
-        unique=True,
-        sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NOT NULL"),
-        postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NOT NULL"),
     )
     op.create_table(
         "ringback_endpoints",
@@ -161,6 +134,44 @@ def upgrade() -> None:
         postgresql_where=sa.text("retires_at IS NULL"),
     )
     op.create_table(
+        "ringback_messages",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("message_id", sa.String(length=64), nullable=False),
+        sa.Column("channel", sa.String(length=32), nullable=False),
+        sa.Column("owner", sa.String(length=255), nullable=False),
+        sa.Column("endpoint", sa.String(length=2083), nullable=False),
+        sa.Column("target_id", sa.BigInteger(), nullable=True),
+        sa.Column("operation", sa.String(length=255), nullable=True),
+        sa.Column("callback", sa.String(length=255), nullable=True),
+        sa.Column("contract", sa.String(length=64), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("method", sa.String(length=16), nullable=False),
+        sa.Column("url", sa.String(length=2083), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=255), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ringback_messages")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_ringback_messages_message_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_ringback_messages_target", "ringback_messages", ["target_id"], unique=False)
+    op.create_index(
+        "uq_ringback_messages_channel_key",
+        "ringback_messages",
+        ["owner", "channel", "idempotency_key"],
+        unique=True,
+        sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
+        postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
+    )
+    op.create_index(
+        "uq_ringback_messages_target_key",
+        "ringback_messages",
+        ["target_id", "idempotency_key"],
+        unique=True,
+        sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NOT NULL"),
+        postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NOT NULL"),
+    )
+    op.create_table(
         "ringback_targets",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("owner", sa.String(length=255), nullable=False),
@@ -177,6 +188,20 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("ringback_targets")
     op.drop_index(
+        "uq_ringback_messages_target_key",
+        table_name="ringback_messages",
+        sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NOT NULL"),
+        postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "uq_ringback_messages_channel_key",
+        table_name="ringback_messages",
+        sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
+        postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
+    )
+    op.drop_index("ix_ringback_messages_target", table_name="ringback_messages")
+    op.drop_table("ringback_messages")
+    op.drop_index(
         "uq_ringback_keys_current",
         table_name="ringback_keys",
         sqlite_where=sa.text("retires_at IS NULL"),
@@ -185,24 +210,11 @@ def downgrade() -> None:
     op.drop_table("ringback_keys")
     op.drop_table("ringback_endpoints")
     op.drop_index(
-        "uq_ringback_deliveries_target_key",
-        table_name="ringback_deliveries",
-        sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NOT NULL"),
-        postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NOT NULL"),
-    )
-    op.drop_index(
-        "uq_ringback_deliveries_channel_key",
-        table_name="ringback_deliveries",
-        sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
-        postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
-    )
-    op.drop_index(
         "ix_ringback_deliveries_waiting",
         table_name="ringback_deliveries",
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),
     )
-    op.drop_index("ix_ringback_deliveries_target", table_name="ringback_deliveries")
     op.drop_index(
         "ix_ringback_deliveries_open",
         table_name="ringback_deliveries",
