@@ -83,3 +83,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Say last what did not run: it would be overlooked above."""
     if count := config.stash.get(_LEFT_OUT, 0):
         print(f"{count} browser tests did not run: {HOW_TO_INSTALL}.")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what tests have counted."""
+    for report in terminalreporter.getreports("passed"):
+        figures = dict(report.user_properties).get("figures")
+        if figures:
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {figures}")

@@ -73,6 +73,5 @@ async def test_hundreds_of_kills_lose_nothing(
     new_round: Any, backend: str, part: int, record_property: Any
 ) -> None:
     figures = await play(new_round, backend, range(8 * part + 1, 8 * part + 9), side_by_side=4)
-    print(f"\n{backend}, part {part}: {figures}")
     record_property("figures", str(figures))
     assert figures.broken == []
