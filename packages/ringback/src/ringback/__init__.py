@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from ringback._ringback import Ringback
     from ringback._schedule import RetrySchedule
     from ringback._store.browsing import EndpointReport
+    from ringback._store.filters import Filter
     from ringback._store.finding import Leaf
-    from ringback._store.reports import DeliveryReport, Filter, KeyReport
+    from ringback._store.reports import DeliveryReport, KeyReport
     from ringback._types import Delivery, Exchange, Outcome, State, Target
     from ringback.fastapi import Callbacks
 
@@ -73,7 +74,7 @@ _HOMES = {
     "DeliveryReport": "_store.reports",
     "EndpointReport": "_store.browsing",
     "Exchange": "_types",
-    "Filter": "_store.reports",
+    "Filter": "_store.filters",
     "KeyReport": "_store.reports",
     "Leaf": "_store.finding",
     "NetworkPolicy": "_guard",

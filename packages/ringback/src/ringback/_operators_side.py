@@ -9,9 +9,10 @@ from ringback._database import AsyncCaller, CallersDatabase
 from ringback._errors import InvalidUrl, RingbackError
 from ringback._store import browsing, finding, reports
 from ringback._store.browsing import EndpointReport
+from ringback._store.filters import Filter
 from ringback._store.finding import Leaf
 from ringback._store.operations import ENDED_STATES
-from ringback._store.reports import DeliveryReport, Filter
+from ringback._store.reports import DeliveryReport
 from ringback._store.store import Store
 from ringback._types import State
 from ringback._urls import parse_url

@@ -3,12 +3,10 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
 
-from ringback._store import finding
+from ringback._store import finding, reports
+from ringback._store.filters import Filter, look_up
 from ringback._store.finding import Count, Found, Patience
-from ringback._store.reports import Filter
-from ringback._store.tables import contracts
 from ringback._types import State
 
 IMPATIENT = 0.0
@@ -129,21 +127,32 @@ async def test_many_are_found_batch_by_batch_each_once_and_none_that_came_later(
     assert found == [2, 4, 6, 8]
 
 
-async def test_a_key_is_looked_up_not_looked_for(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"fingerprint": "f", "operation": "op", "callback": "cb", "shape": {}, "created_at": 0.0}
-    await bench.run(lambda c: c.execute(insert(contracts).values(values)))
+@pytest.mark.parametrize("owner", [None, ""])
+async def test_a_key_is_looked_up_not_looked_for(bench: Any, owner: str | None) -> None:
     target = await bench.target("2expen51ve")
     await bench.add_ordered(target, "2expen51ve")
     await bench.add()
     await bench.add(idempotency_key="2expen51ve")
-    matching = await bench.run(lambda c: finding._matching(c, Filter(key="2expen51ve")))
-    assert matching == Filter(targets=(target,))
-    leaf = await bench.run(
-        lambda c: finding.browse(c, Filter(key="2expen51ve"), before=None, after=None, limit=5)
-    )
-    assert ids(leaf) == ["msg_1"]
-    unbound = Filter(key="nobody bound it")
-    assert await bench.run(lambda c: finding._matching(c, unbound)) == unbound
+    await bench.add(owner="other", idempotency_key="2expen51ve")
+    await bench.target("another key")
+    wanted = Filter(key="2expen51ve", owner=owner)
+    meant = await bench.run(lambda c: look_up(c, wanted))
+    assert meant == Filter(owner=owner, targets=(target,), rows=(3, 4) if owner is None else (3,))
+    expected = ["msg_4", "msg_3", "msg_1"] if owner is None else ["msg_3", "msg_1"]
+    leaf = await bench.run(lambda c: finding.browse(c, wanted, before=None, after=None, limit=5))
+    assert ids(leaf) == expected
+    listed = await bench.run(lambda c: reports.list_deliveries(c, owner=owner, key="2expen51ve"))
+    assert [report.id for report in listed] == expected
+    assert await bench.run(lambda c: reports.count_deliveries(c, wanted)) == len(expected)
+    assert await bench.run(lambda c: reports.count_deliveries(c, Filter(key="nobody's", owner=owner))) == 0
+
+
+async def test_a_key_of_a_target_is_not_one_of_its_deliveries_own(bench: Any) -> None:
+    target = await bench.target("2expen51ve")
+    await bench.add_ordered(target, "2expen51ve", idempotency_key="part 1")
+    [report] = await bench.run(reports.list_deliveries)
+    assert report.key == "2expen51ve"
+    assert await bench.run(lambda c: reports.list_deliveries(c, key="part 1")) == []
 
 
 async def test_an_empty_database_is_no_error(bench: Any) -> None:

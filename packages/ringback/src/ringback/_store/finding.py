@@ -6,21 +6,20 @@ over: what they have not come to is for the next call, and they say from where.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from ringback._store.browsing import REPORT, WITH_TARGETS
-from ringback._store.reports import DeliveryReport, Filter
-from ringback._store.tables import contracts, deliveries, messages, targets
+from ringback._store.filters import Filter, look_up
+from ringback._store.reports import DeliveryReport
+from ringback._store.tables import deliveries, messages
 
 __all__ = ["Count", "Found", "Leaf", "Patience", "browse", "count", "find"]
 
 _SPANS: Final = (4_000, 16_000, 64_000)
 _SECONDS: Final = 0.8
-_OWNERS: Final = 20_000
-_TARGETS: Final = 200
 
 _d, _m = deliveries.c, messages.c
 
@@ -78,7 +77,7 @@ def browse(
     patience: Patience | None = None,
 ) -> Leaf:
     """The newest deliveries that match; or those just `before` a row id, or just `after` one."""
-    matching, patience = _matching(connection, wanted), patience or Patience()
+    matching, patience = look_up(connection, wanted), patience or Patience()
     first, last = _ends(connection)
     statement = matching.apply(select(_d.id, *REPORT).select_from(WITH_TARGETS))
     rows: list[Any] = []
@@ -106,7 +105,7 @@ def browse(
 
 def count(connection: Connection, wanted: Filter, *, up_to: int, patience: Patience | None = None) -> Count:
     """How many match, counted no further than to `up_to`, the newest first."""
-    matching, patience, number = _matching(connection, wanted), patience or Patience(), 0
+    matching, patience, number = look_up(connection, wanted), patience or Patience(), 0
     first, last = _ends(connection)
     statement = matching.apply(select(_d.id).select_from(WITH_TARGETS))
     for since, until in _downwards(last, first):
@@ -127,7 +126,7 @@ def find(
     patience: Patience | None = None,
 ) -> Found:
     """Row ids of those that match, the oldest first, behind row id `after` and not behind `up_to`."""
-    matching, patience = _matching(connection, wanted), patience or Patience()
+    matching, patience = look_up(connection, wanted), patience or Patience()
     first, last = _ends(connection)
     last = last if up_to is None else min(last, up_to)
     statement = matching.apply(select(_d.id).select_from(WITH_TARGETS)).order_by(_d.id)
@@ -183,28 +182,3 @@ def _within(statement: Select[Any], since: int, until: int) -> Select[Any]:
 
 def _reports(rows: list[Any]) -> list[DeliveryReport]:
     return [DeliveryReport(*row[1:]) for row in rows]
-
-
-def _matching(connection: Connection, wanted: Filter) -> Filter:
-    """The same filter; a key that targets were bound under is looked up at once, whatever their number."""
-    if wanted.key is None:
-        return wanted
-    found = connection.execute(_TARGETS_OF_KEY, {"p_key": wanted.key}).scalars().all()
-    return replace(wanted, key=None, targets=tuple(found)) if found else wanted
-
-
-def _targets_of_key() -> Any:
-    """Each owner there is (a loose index scan), with each operation there is, names one entry of an index."""
-    t, others = targets.c, targets.alias("others").c
-    owners = select(func.min(t.owner).label("owner")).cte("owners", recursive=True)
-    following = select(func.min(others.owner)).where(others.owner > owners.c.owner).correlate(owners)
-    owners = owners.union_all(select(following.scalar_subquery()).where(owners.c.owner.is_not(None)))
-    operations = select(contracts.c.operation).distinct().subquery("operations")
-    named = owners.join(operations, operations.c.operation.is_not(None)).join(
-        targets,
-        (t.owner == owners.c.owner) & (t.operation == operations.c.operation) & (t.key == bindparam("p_key")),
-    )
-    return select(t.id).select_from(named).limit(_TARGETS)
-
-
-_TARGETS_OF_KEY = _targets_of_key()

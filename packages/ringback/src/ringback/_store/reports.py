@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, Select, func, or_, select
 
 from ringback._channels import HTTP
+from ringback._store.filters import Filter, look_up
 from ringback._store.tables import (
     OPEN_STATES,
     attempts,
@@ -95,44 +96,6 @@ class Queue:
     last_end_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which deliveries are meant: those that match all that is given. `states` empty means any.
-
-    `endpoint` is a base URL as it was given; `destination` what deliveries queue under, or a part of it such
-    as a host; `error` a part of the words that say how the last attempt ended, in capitals or not.
-    `targets` are row ids.
-    """
-
-    states: tuple[State, ...] = ()
-    owner: str | None = None
-    key: str | None = None
-    channel: str | None = None
-    endpoint: str | None = None
-    destination: str | None = None
-    error: str | None = None
-    targets: tuple[int, ...] | None = None
-
-    def apply(self, statement: Select[Any]) -> Select[Any]:
-        """Narrow a statement that joins deliveries, their messages and their targets."""
-        d, m = deliveries.c, messages.c
-        for column, value in ((m.owner, self.owner), (m.channel, self.channel), (m.endpoint, self.endpoint)):
-            if value is not None:
-                statement = statement.where(column == value)
-        if self.key is not None:
-            statement = statement.where(or_(targets.c.key == self.key, m.idempotency_key == self.key))
-        if self.targets is not None:
-            statement = statement.where(m.target_id.in_(self.targets))
-        if self.destination is not None:
-            is_whole = "://" in self.destination and " " in self.destination
-            part = d.destination.contains(self.destination.lower(), autoescape=True)
-            statement = statement.where(d.destination == self.destination if is_whole else part)
-        if self.error is not None:
-            words = func.lower(d.verdict).contains(self.error.lower(), autoescape=True)
-            statement = statement.where(words)
-        return statement.where(in_state(d.state, *self.states)) if self.states else statement
-
-
 def list_deliveries(
     connection: Connection,
     *,
@@ -149,21 +112,21 @@ def list_deliveries(
 
 def search(connection: Connection, wanted: Filter, *, limit: int) -> list[DeliveryReport]:
     """The newest deliveries first, those that match."""
-    statement = wanted.apply(_reports()).order_by(deliveries.c.id.desc()).limit(limit)
+    statement = look_up(connection, wanted).apply(_reports()).order_by(deliveries.c.id.desc()).limit(limit)
     return [_report(row._mapping) for row in connection.execute(statement)]
 
 
 def count_deliveries(connection: Connection, wanted: Filter) -> int:
     """How many deliveries match."""
     statement = select(func.count()).select_from(_with_targets())
-    return int(connection.execute(wanted.apply(statement)).scalar_one())
+    return int(connection.execute(look_up(connection, wanted).apply(statement)).scalar_one())
 
 
 def list_ids(connection: Connection, wanted: Filter, *, after: int, limit: int) -> list[tuple[int, str]]:
     """Row id and message id of deliveries that match, the oldest first, from row id `after` on."""
     d = deliveries.c
     statement = select(d.id, messages.c.message_id).select_from(_with_targets()).where(d.id > after)
-    statement = wanted.apply(statement).order_by(d.id).limit(limit)
+    statement = look_up(connection, wanted).apply(statement).order_by(d.id).limit(limit)
     return [(row[0], row[1]) for row in connection.execute(statement)]
 
 

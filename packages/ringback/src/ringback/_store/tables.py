@@ -47,7 +47,7 @@ targets = Table(
     Column("urls", JSON, nullable=False),
     Column("next_sequence", Integer, nullable=False, server_default="1"),
     Column("created_at", Float, nullable=False),
-    UniqueConstraint("owner", "operation", "key"),
+    UniqueConstraint("owner", "key", "operation"),
 )
 
 # What is delivered, as it was frozen when it was made. Nothing of it changes, and it is read once an attempt.
@@ -206,8 +206,8 @@ _partial(
 _partial(
     "uq_ringback_messages_channel_key",
     _m.owner,
-    _m.channel,
     _m.idempotency_key,
+    _m.channel,
     where="idempotency_key IS NOT NULL AND target_id IS NULL",
     unique=True,
 )

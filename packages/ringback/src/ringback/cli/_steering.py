@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from ringback._errors import RingbackError
 from ringback._store import reports
+from ringback._store.filters import Filter
 from ringback._store.operations import OperationStore
-from ringback._store.reports import Filter
 from ringback.cli._database import Open, Place
 from ringback.cli._output import count, error_console, output, plain, print_json
 

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from ringback._errors import RingbackError
 from ringback._store import reports
-from ringback._store.reports import AttemptReport, DeliveryReport, Filter
+from ringback._store.filters import Filter
+from ringback._store.reports import AttemptReport, DeliveryReport
 from ringback._types import State
 from ringback.cli._database import AppOption, DatabaseOption, FactoryOption, Open, Place
 from ringback.cli._options import AsJson, OwnerFilter, group

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ringback._store.browsing import EndpointReport
-from ringback._store.reports import Filter
+from ringback._store.filters import Filter
 from ringback._types import State
 
 __all__ = ["Choice"]

@@ -19,9 +19,9 @@ from starlette.routing import Route
 
 from ringback._store import browsing, finding
 from ringback._store.browsing import EndpointReport
+from ringback._store.filters import Filter
 from ringback._store.finding import Count, Leaf
 from ringback._store.operations import ENDED_STATES
-from ringback._store.reports import Filter
 from ringback._types import State
 from ringback.console._choice import Choice
 from ringback.console._entrance import visit_of

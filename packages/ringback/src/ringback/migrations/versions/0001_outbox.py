@@ -158,7 +158,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_ringback_messages_channel_key",
         "ringback_messages",
-        ["owner", "channel", "idempotency_key"],
+        ["owner", "idempotency_key", "channel"],
         unique=True,
         sqlite_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
         postgresql_where=sa.text("idempotency_key IS NOT NULL AND target_id IS NULL"),
@@ -181,7 +181,7 @@ def upgrade() -> None:
         sa.Column("next_sequence", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ringback_targets")),
-        sa.UniqueConstraint("owner", "operation", "key", name=op.f("uq_ringback_targets_owner")),
+        sa.UniqueConstraint("owner", "key", "operation", name=op.f("uq_ringback_targets_owner")),
     )
 
 
