@@ -12,6 +12,8 @@ from invoices.database import connect
 from invoices.tables import metadata
 from ringback import Ringback
 
+RENUMBER = f"UPDATE {migrations.VERSION_TABLE} SET version_num = :revision"
+
 
 def differences(connection: Connection) -> list[Any]:
     context = MigrationContext.configure(
@@ -37,15 +39,29 @@ async def test_models_and_revisions_agree_and_leave_ringbacks_tables_alone(datab
     await engine.dispose()
 
 
-async def test_tables_of_a_newer_version_are_not_touched(database_url: str) -> None:
+@pytest.mark.parametrize("revision", ["1001", "later"])
+async def test_tables_of_another_series_are_not_touched(database_url: str, revision: str) -> None:
     engine = connect(database_url)
     async with engine.begin() as connection:
         await connection.run_sync(migrations.upgrade)
-        await connection.execute(text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = 'later'"))
+        await connection.execute(text(RENUMBER), {"revision": revision})
     for work in (migrations.upgrade, migrations.check):
         with pytest.raises(migrations.SchemaError, match="a newer version has been here"):
             async with engine.begin() as connection:
                 await connection.run_sync(work)
+    await engine.dispose()
+
+
+async def test_tables_to_which_a_newer_version_has_only_added_will_do(database_url: str) -> None:
+    engine = connect(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrations.upgrade)
+        await connection.execute(text("ALTER TABLE invoices ADD COLUMN region varchar(16)"))
+        await connection.execute(text(RENUMBER), {"revision": "0002"})
+        await connection.run_sync(migrations.check)
+        await connection.run_sync(migrations.upgrade)
+        found = await connection.execute(text(f"SELECT version_num FROM {migrations.VERSION_TABLE}"))
+        assert found.scalar_one() == "0002"
     await engine.dispose()
 
 

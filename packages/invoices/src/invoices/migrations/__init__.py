@@ -27,15 +27,19 @@ def upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     current = _current(connection)
-    if current != head():
+    if not _is_enough(current):
         _check_known(current)
         command.upgrade(_config(connection), "head")
 
 
 def check(connection: Connection) -> None:
-    """Raise `SchemaError` unless the tables are those of this version."""
+    """Raise `SchemaError` unless this version can work with the tables as they are.
+
+    They may be newer, within one series: while a service is upgraded, processes of the version before start
+    and stop beside those of the next.
+    """
     current = _current(connection)
-    if current != head():
+    if not _is_enough(current):
         _check_known(current)
         raise SchemaError(
             f"The database's tables are at revision {current or 'none'}, and this version needs {head()}. "
@@ -54,6 +58,18 @@ def is_ours(entry: Any, name: str | None, kind: str, _reflected: bool, _compared
     """Whether a table or index is the service's own, and not one of Ringback's in the same database."""
     table = name if kind == "table" else getattr(getattr(entry, "table", None), "name", "")
     return not (table or "").startswith("ringback_")
+
+
+def _is_enough(current: str | None) -> bool:
+    """Whether the tables are those of this version, or of a later one that has only added to them.
+
+    The first digit of a revision is its series. Within a series migrations add tables, indexes, and columns
+    that are nullable or have a default, and nothing else.
+    """
+    known = head()
+    if current is None or not current.isdigit() or len(current) != len(known):
+        return False
+    return current >= known and current[0] == known[0]
 
 
 def _check_known(current: str | None) -> None:
