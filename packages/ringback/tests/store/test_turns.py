@@ -15,6 +15,12 @@ from ringback._store import sqlite
 
 INSERT = text("INSERT INTO visits (number) VALUES (:number)")
 
+# About a second's work.
+LONG = text(
+    "INSERT INTO visits WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) "
+    "SELECT max(i) FROM n"
+)
+
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
@@ -82,6 +88,23 @@ async def test_whatever_ends_a_turn_the_next_one_has_it(engine: AsyncEngine, end
         await vain
     async with asyncio.timeout(1):
         await waiting
+    assert await visits(engine) == [1]
+
+
+async def test_who_is_cancelled_in_the_middle_of_a_statement_gives_its_turn_back(engine: AsyncEngine) -> None:
+    async def write_for_long() -> None:
+        async with engine.begin() as connection:
+            await connection.execute(INSERT, {"number": 0})
+            await connection.execute(LONG)
+
+    for _ in range(2):
+        vain = asyncio.ensure_future(write_for_long())
+        await asyncio.sleep(0.1)
+        vain.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await vain
+    async with asyncio.timeout(sqlite._LONGEST_WAIT - 1):
+        await visit(engine, 1)
     assert await visits(engine) == [1]
 
 

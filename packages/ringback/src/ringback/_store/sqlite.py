@@ -43,6 +43,7 @@ def configure(engine: Engine) -> None:
         event.listen(engine, "commit", _on_end)
         event.listen(engine, "rollback", _on_end)
         event.listen(engine, "checkin", _on_checkin)
+        event.listen(engine, "invalidate", _on_checkin)
 
 
 def is_configured(engine: Engine) -> bool:
@@ -92,8 +93,10 @@ def _give_turn(info: Any) -> None:
 
 def _on_end(connection: Connection) -> None:
     # Just before the commit, since no event comes after it: the next one has only this to wait for.
-    _give_turn(connection.info)
+    if not connection.invalidated:
+        _give_turn(connection.info)
 
 
-def _on_checkin(_connection: Any, record: Any) -> None:
+def _on_checkin(_connection: Any, record: Any, _error: BaseException | None = None) -> None:
+    # Also where it is invalidated: whoever is cancelled in the middle of a statement loses its connection.
     _give_turn(record.info)
