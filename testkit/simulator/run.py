@@ -21,6 +21,8 @@ __all__ = ["Outcome", "simulate"]
 _TROUBLED: Final = 60.0
 _BOUND: Final = 600.0
 _EACH: Final = 100.0
+# Who still runs so long after it was cancelled would run for ever.
+_DEAF_FOR: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def simulate(seed: int, place: Place) -> Outcome:
     except Stuck as stuck:
         world.broken.append(str(stuck))
     finally:
-        _end_all(loop)
+        _end_all(loop, world)
         loggers.level = level
         for name in ("ringback.worker", "ringback.attempt"):
             logging.getLogger(name).disabled = False
@@ -125,10 +127,12 @@ def _unexpected(world: World, context: dict[str, object]) -> None:
         world.broken.append(f"{context.get('message')}: {error!r}")
 
 
-def _end_all(loop: LeapingLoop) -> None:
+def _end_all(loop: LeapingLoop, world: World) -> None:
     """Drop what still runs; nothing of it may have an effect."""
-    tasks = asyncio.all_tasks(loop)
-    for task in sorted(tasks, key=hash):
+    tasks = sorted(asyncio.all_tasks(loop), key=hash)
+    for task in tasks:
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    if tasks:
+        _, deaf = loop.run_until_complete(asyncio.wait(tasks, timeout=_DEAF_FOR))
+        world.broken += [f"{task.get_coro()} goes on after it was cancelled" for task in deaf]
     loop.close()
