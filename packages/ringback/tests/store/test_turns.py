@@ -1,6 +1,7 @@
 """Writers of one process on SQLite take turns in the order in which they come."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -103,6 +104,21 @@ async def test_who_is_cancelled_in_the_middle_of_a_statement_gives_its_turn_back
         vain.cancel()
         with pytest.raises(asyncio.CancelledError):
             await vain
+    async with asyncio.timeout(sqlite._LONGEST_WAIT - 1):
+        await visit(engine, 1)
+    assert await visits(engine) == [1]
+
+
+async def test_who_is_cancelled_while_another_process_writes_gives_its_turn_back(engine: AsyncEngine) -> None:
+    other = sqlite3.connect(str(engine.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    vain = asyncio.ensure_future(visit(engine, 0))
+    await asyncio.sleep(0.1)
+    vain.cancel()
+    # Who is cancelled in its thread's call ends with that.
+    asyncio.get_running_loop().call_later(0.2, other.close)
+    with pytest.raises(asyncio.CancelledError):
+        await vain
     async with asyncio.timeout(sqlite._LONGEST_WAIT - 1):
         await visit(engine, 1)
     assert await visits(engine) == [1]

@@ -70,7 +70,7 @@ def _on_begin(connection: Connection) -> None:
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     except BaseException:
-        _give_turn(connection.info)
+        _on_end(connection)
         raise
 
 
