@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine, Pool, event
 from sqlalchemy.util import await_only
 
 _BUSY_TIMEOUT_MS = 10_000
+# What one turn of a worker reads and writes again, among millions of rows; the default of 2 MB is too small.
+_CACHE_KIB: Final = 8_192
 
 # Seconds that a writer waits for its turn before it tries its luck as writers of other processes do.
 _LONGEST_WAIT: Final = 5.0
@@ -57,6 +59,7 @@ def _on_connect(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     cursor.execute(f"PRAGMA journal_mode = {'WAL' if wal_is_sound() else 'TRUNCATE'}")
     cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
