@@ -179,6 +179,7 @@ class Worker:
             for version in (result, bare):
                 with suppress(DataError, IntegrityError):
                     async with self._engine.begin() as connection:
+                        await connection.run_sync(self._store.settle, self._settings.silence)
                         await connection.run_sync(self._store.results.record, [version])
                     break
 

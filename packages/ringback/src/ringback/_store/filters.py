@@ -42,6 +42,7 @@ class Filter:
 
     def apply(self, statement: Select[Any]) -> Select[Any]:
         """Narrow a statement that joins deliveries, their messages and their targets."""
+        assert self.key is None, "a key must be looked up first: left out, it would mean every delivery"
         d, m = deliveries.c, messages.c
         for column, value in ((m.owner, self.owner), (m.channel, self.channel), (m.endpoint, self.endpoint)):
             if value is not None:
